@@ -1,0 +1,1 @@
+//! Anomaly detection as a pure library: numbers and templates in, verdicts out.

@@ -1,0 +1,3 @@
+//! The event types that kernel and agent share.
+#![no_std]
+#![forbid(unsafe_code)]

@@ -1,0 +1,1 @@
+//! Loads hark's kernel programs and decodes what they report.

@@ -1,0 +1,1 @@
+//! Events, series, verdicts and cursors in redb.

@@ -1,0 +1,4 @@
+//! The chores of hark: build-ebpf, bench, release.
+#![forbid(unsafe_code)]
+
+fn main() {}
