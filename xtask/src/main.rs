@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod build_ebpf;
+mod digest;
 
 use std::process::ExitCode;
 
