@@ -1,17 +1,16 @@
-//! `build-ebpf`: compiles the kernel programs to the object that is committed beside their source.
+//! Builds the kernel programs.
 
-use std::error::Error;
+use crate::error::Error;
 
-/// Build the kernel programs.
+/// Build the kernel programs and refresh the committed object and its digest
 #[derive(clap::Args)]
-pub struct Args {
-    /// Build into a temporary place and test that object, without touching the committed one.
+pub(crate) struct Args {
+    /// Build afresh and compare with what is committed; change nothing
     #[arg(long)]
-    check: bool,
+    pub(crate) check: bool,
 }
 
-/// Builds the object and its digest, or checks them.
-pub fn run(args: &Args) -> Result<(), Box<dyn Error>> {
+pub(crate) fn run(args: &Args) -> Result<(), Error> {
     let _ = args.check;
-    Err("not yet".into())
+    Err(Error::Check("there are no kernel programs yet".to_owned()))
 }
