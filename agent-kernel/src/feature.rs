@@ -66,7 +66,11 @@ impl Feature {
     }
 
     fn names() -> String {
-        Self::ALL.iter().map(|f| f.as_str()).collect::<Vec<_>>().join(", ")
+        Self::ALL
+            .iter()
+            .map(|f| f.as_str())
+            .collect::<Vec<_>>()
+            .join(", ")
     }
 }
 

@@ -42,7 +42,9 @@ impl Kernel {
         _options: Options,
         _sink: impl FnMut(&mut Vec<KernelEvent>) + Send + 'static,
     ) -> Result<Self, Error> {
-        Ok(Self { processes: Processes::default() })
+        Ok(Self {
+            processes: Processes::default(),
+        })
     }
 
     /// Each feature: on, off or not possible, and what it costs.
