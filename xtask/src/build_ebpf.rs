@@ -1,11 +1,12 @@
 //! `build-ebpf`: compiles the kernel programs to the object that is committed beside their source.
 
-use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
 
 use crate::digest;
+use crate::error::Error;
+use crate::run;
 
 /// Build the kernel programs into agent-ebpf/hark-ebpf.o, and note the digest of their sources.
 ///
@@ -19,52 +20,42 @@ pub(crate) struct Args {
     check: bool,
 }
 
-type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
-
 /// The variable that names the object for the kernel tests.
 const OBJECT_VARIABLE: &str = "HARK_EBPF_OBJECT";
 
 /// Builds the object and its digest, or checks them.
-pub(crate) fn run(args: &Args) -> Result {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("..")
-        .canonicalize()?;
+pub(crate) fn run(args: &Args) -> Result<(), Error> {
+    let root = run::root();
     let fresh = build(&root)?;
-    let bytes = fs::metadata(&fresh)?.len();
+    let bytes = fs::metadata(&fresh).map_err(Error::file(&fresh))?.len();
     let note = root.join("agent-ebpf/hark-ebpf.sha256");
     if args.check {
         check_digest(&root, &note)?;
         println!("the committed object matches its sources; testing a fresh one of {bytes} bytes");
-        return run_command(
-            Command::new(cargo())
-                .args(["test", "--package", "hark-kernel"])
-                .env(OBJECT_VARIABLE, &fresh)
-                .current_dir(&root),
+        return run::run(
+            run::cargo(&["test", "--package", "hark-kernel"]).env(OBJECT_VARIABLE, &fresh),
         );
     }
-    fs::copy(&fresh, root.join("agent-ebpf/hark-ebpf.o"))?;
-    fs::write(&note, digests(&root)?)?;
+    fs::copy(&fresh, root.join("agent-ebpf/hark-ebpf.o")).map_err(Error::file(&fresh))?;
+    fs::write(&note, digests(&root)?).map_err(Error::file(&note))?;
     println!("wrote agent-ebpf/hark-ebpf.o ({bytes} bytes) and its digest");
     Ok(())
 }
 
-fn digests(root: &Path) -> Result<String> {
-    Ok(format!(
-        "{}  sources\n{}  hark-ebpf.o\n",
-        digest::sources(root)?,
-        digest::object(root)?
-    ))
+fn digests(root: &Path) -> Result<String, Error> {
+    let failed = || Error::file(&root.join("agent-ebpf"));
+    let sources = digest::sources(root).map_err(failed())?;
+    let object = digest::object(root).map_err(failed())?;
+    Ok(format!("{sources}  sources\n{object}  hark-ebpf.o\n"))
 }
 
-fn check_digest(root: &Path, note: &Path) -> Result {
-    if fs::read_to_string(note)? == digests(root)? {
+fn check_digest(root: &Path, note: &Path) -> Result<(), Error> {
+    if fs::read_to_string(note).map_err(Error::file(note))? == digests(root)? {
         return Ok(());
     }
-    Err("the kernel programs changed, or their object did: run `cargo xtask build-ebpf`".into())
-}
-
-fn cargo() -> String {
-    env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned())
+    Err(Error::Check(
+        "the kernel programs changed, or their object did: run `cargo xtask build-ebpf`".to_owned(),
+    ))
 }
 
 /// A compiler that has `core` for BPF.
@@ -75,7 +66,7 @@ enum Compiler {
     Installed(PathBuf),
 }
 
-fn find_compiler() -> Result<Compiler> {
+fn find_compiler() -> Result<Compiler, Error> {
     let sysroot = |command: &mut Command| {
         let output = command.args(["--print", "sysroot"]).output().ok()?;
         output
@@ -94,14 +85,16 @@ fn find_compiler() -> Result<Compiler> {
     {
         return Ok(Compiler::Installed(installed));
     }
-    Err("no Rust compiler with `core` for BPF: install one by\n  \
+    Err(Error::Check(
+        "no Rust compiler with `core` for BPF: install one by\n  \
          rustup toolchain install nightly --component rust-src\nor, on Debian,\n  \
          apt-get install rustc-web libstd-rust-web-dev-bpf"
-        .into())
+            .to_owned(),
+    ))
 }
 
 /// Compiles the programs; answers where the object is.
-fn build(root: &Path) -> Result<PathBuf> {
+fn build(root: &Path) -> Result<PathBuf, Error> {
     let target = root.join("target/ebpf");
     let mut command = match find_compiler()? {
         Compiler::Nightly => {
@@ -115,16 +108,14 @@ fn build(root: &Path) -> Result<PathBuf> {
             command
         }
         Compiler::Installed(rustc) => {
-            let mut command = Command::new(cargo());
-            command
-                .arg("build")
-                .env("RUSTC", rustc)
-                .env("RUSTC_BOOTSTRAP", "1");
+            let mut command = run::cargo(&["build"]);
+            command.env("RUSTC", rustc).env("RUSTC_BOOTSTRAP", "1");
             command
         }
     };
     let flags = [
-        format!("--cfg=bpf_target_arch=\"{}\"", env::consts::ARCH),
+        // The layout of registers, which no program here looks at: one object fits all.
+        "--cfg=bpf_target_arch=\"x86_64\"".to_owned(),
         "-Cdebuginfo=2".to_owned(), // BTF is made from it
         "-Clink-arg=--btf".to_owned(),
         // The object must not depend on where it was built.
@@ -145,11 +136,11 @@ fn build(root: &Path) -> Result<PathBuf> {
         .env("CARGO_PROFILE_RELEASE_LTO", "false") // bpf-linker does it
         .env("CARGO_PROFILE_RELEASE_STRIP", "none")
         .current_dir(root);
-    run_command(&mut command)?;
+    run::run(&mut command)?;
     let linked = target.join("bpfel-unknown-none/release/hark-ebpf");
     let object = target.join("hark-ebpf.o");
     // DWARF is most of the object, and nobody reads it; BTF is not DWARF and stays.
-    run_command(
+    run::run(
         Command::new(find_objcopy()?)
             .arg("--strip-debug")
             .arg(&linked)
@@ -166,7 +157,7 @@ fn cargo_home() -> PathBuf {
 }
 
 /// llvm-objcopy, which comes with the LLVM that bpf-linker needs.
-fn find_objcopy() -> Result<String> {
+fn find_objcopy() -> Result<String, Error> {
     let prefix = env::var("LLVM_PREFIX").unwrap_or_else(|_| "/usr/lib/llvm-22".to_owned());
     [
         format!("{prefix}/bin/llvm-objcopy"),
@@ -180,17 +171,5 @@ fn find_objcopy() -> Result<String> {
             .output()
             .is_ok_and(|o| o.status.success())
     })
-    .ok_or_else(|| "no llvm-objcopy: install LLVM, or set LLVM_PREFIX".into())
-}
-
-fn run_command(command: &mut Command) -> Result {
-    let name = command.get_program().to_string_lossy().into_owned();
-    let status = command
-        .status()
-        .map_err(|error| format!("cannot run {name}: {error}"))?;
-    if status.success() {
-        Ok(())
-    } else {
-        Err(format!("{name} failed: {status}").into())
-    }
+    .ok_or_else(|| Error::Check("no llvm-objcopy: install LLVM, or set LLVM_PREFIX".to_owned()))
 }

@@ -1,8 +1,15 @@
-//! The chores of hark.
+//! The chores of hark: build, check, benchmark. `cargo xtask help` lists them.
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "bench")]
+mod bench;
+#[cfg(not(feature = "bench"))]
+#[path = "bench/launch.rs"]
+mod bench;
 mod build_ebpf;
 mod digest;
+mod error;
+mod run;
 
 use std::process::ExitCode;
 
@@ -10,23 +17,26 @@ use clap::{Parser, Subcommand};
 
 /// The chores of hark.
 #[derive(Parser)]
-#[command(name = "cargo xtask")]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", max_term_width = 100)]
 struct Cli {
     #[command(subcommand)]
-    task: Task,
+    chore: Chore,
 }
 
 #[derive(Subcommand)]
-enum Task {
-    /// Build the kernel programs.
+enum Chore {
+    /// Build the kernel programs and refresh the committed object and its digest
     BuildEbpf(build_ebpf::Args),
+    /// Measure: every number in the docs comes from one of these
+    Bench(bench::Args),
 }
 
 fn main() -> ExitCode {
-    let result = match Cli::parse().task {
-        Task::BuildEbpf(args) => build_ebpf::run(&args),
+    let done = match Cli::parse().chore {
+        Chore::BuildEbpf(args) => build_ebpf::run(&args),
+        Chore::Bench(args) => bench::run(args),
     };
-    match result {
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
