@@ -68,7 +68,6 @@ impl Kernel {
         options: &Options,
         sink: impl FnMut(&mut Vec<KernelEvent>) + Send + 'static,
     ) -> Result<Self, Error> {
-<<<<<<< HEAD
         let mut loaded = loader::load(options, true)?;
         let on = |feature| loaded.features.contains(&(feature, FeatureState::On));
         let (process, block, runqueue) = (
@@ -129,11 +128,6 @@ impl Kernel {
         }
         kernel.loaded.ebpf = Some(ebpf);
         Ok(kernel)
-=======
-        Ok(Self {
-            processes: Processes::default(),
-        })
->>>>>>> main
     }
 
     /// Each feature: on, off or not possible, and what it costs.
