@@ -26,6 +26,9 @@ const CLOSE: u32 = 7;
 const LAST_ACK: u32 = 9;
 const LISTEN: u32 = 10;
 
+/// Flag `SOCK_DONE` of the kernel: a FIN has come.
+const SOCK_DONE: u64 = 1 << 1;
+
 /// What is known of a connection while it lasts.
 #[derive(Clone, Copy)]
 #[repr(C)]
@@ -288,7 +291,12 @@ fn closed(sock: u64, old: u32) -> Option<()> {
     record.state = old;
     record.error = member!(sock, sk_err => i32).unwrap_or(0);
     record.received = member!(sock, tcp_bytes_received => u64).unwrap_or(0);
-    record.sent = member!(sock, tcp_bytes_acked => u64).unwrap_or(0);
+    if member!(sock, skc_flags => u64).unwrap_or(0) & SOCK_DONE != 0 {
+        // The other end's FIN was counted as a byte.
+        record.received = record.received.saturating_sub(1);
+    }
+    let again = member!(sock, tcp_bytes_retrans => u64).unwrap_or(0);
+    record.sent = member!(sock, tcp_bytes_sent => u64).unwrap_or(0).saturating_sub(again);
     record.retransmits = member!(sock, tcp_total_retrans => u32).unwrap_or(0);
     record.srtt = member!(sock, tcp_srtt_us => u32).unwrap_or(0);
     emit(kind, record);
