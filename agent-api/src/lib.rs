@@ -5,6 +5,8 @@
 //! OpenAPI schemas. Without features it depends on no I/O.
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "client")]
+pub mod client;
 mod event;
 pub mod filter;
 mod rest;

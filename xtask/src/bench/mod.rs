@@ -3,6 +3,8 @@
 
 mod detect;
 mod host;
+mod ingest;
+mod load;
 mod store;
 mod tui;
 
@@ -24,6 +26,8 @@ enum What {
     Host(host::Args),
     /// Anomaly detection
     Detect(detect::Args),
+    /// Ingest over HTTP, beside Flask + SQLite + scikit-learn and rsyslog
+    Ingest(ingest::Args),
     /// The store: commits, scans, size
     Store(store::Args),
     /// The console: time of a frame
@@ -34,6 +38,7 @@ pub(crate) fn run(args: Args) -> Result<(), Error> {
     match args.what {
         What::Host(args) => host::run(args),
         What::Detect(args) => detect::run(args),
+        What::Ingest(args) => ingest::run(&args),
         What::Store(args) => store::run(args),
         What::Tui(args) => tui::run(args),
     }
