@@ -1,1 +1,27 @@
-//! Events, series, verdicts and cursors in redb.
+//! The store of hark: events, series, incidents and detector models, in redb.
+//!
+//! Everything that [`Store::commit`] has returned `Ok` for is on disk. The layout, the guarantees
+//! and the test behind each are in `docs/storage.md`. All methods block; all may be called from
+//! any number of threads.
+#![forbid(unsafe_code)]
+
+mod cursor;
+mod error;
+mod files;
+mod hot;
+mod lock;
+mod options;
+mod query;
+mod records;
+mod row;
+mod series;
+mod store;
+mod wire;
+
+pub use cursor::{Cursor, InvalidCursor};
+pub use error::Error;
+pub use options::Options;
+pub use query::{Bucket, Budget, Count, EventQuery, Facet, Order, Page, Stats, StatsQuery};
+pub use records::{Incident, IncidentId, Reply};
+pub use series::{Point, SeriesInfo, Step};
+pub use store::{Maintenance, Store};

@@ -1,4 +1,45 @@
-//! The chores of hark: build-ebpf, bench, release.
+//! The chores of hark: build, check, benchmark. `cargo xtask help` lists them.
 #![forbid(unsafe_code)]
 
-fn main() {}
+#[cfg(feature = "bench")]
+mod bench;
+#[cfg(not(feature = "bench"))]
+#[path = "bench/launch.rs"]
+mod bench;
+mod build_ebpf;
+mod error;
+mod run;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// The chores of hark.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Subcommand)]
+enum Chore {
+    /// Build the kernel programs and refresh the committed object and its digest
+    BuildEbpf(build_ebpf::Args),
+    /// Measure: every number in the docs comes from one of these
+    Bench(bench::Args),
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().chore {
+        Chore::BuildEbpf(args) => build_ebpf::run(&args),
+        Chore::Bench(args) => bench::run(args),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

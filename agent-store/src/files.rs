@@ -1,0 +1,139 @@
+//! The database files: opened, closed after an error, opened again.
+
+use std::path::Path;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+
+use redb::{Database, ReadTransaction, ReadableDatabase, WriteTransaction};
+
+use crate::Error;
+
+/// How a database is opened; tests put backends of their own behind it.
+pub(crate) type Open = Arc<dyn Fn() -> Result<Database, Error> + Send + Sync>;
+
+/// One redb file.
+///
+/// After an I/O error redb refuses every write (`PreviousIo`) until the database is opened anew.
+/// So any error closes the file, and the next access opens it.
+pub(crate) struct DbFile {
+    open: Open,
+    /// Whether each commit saves the allocator's state, at a second fsync, so that opening after
+    /// a crash does not read the whole file.
+    quick_repair: bool,
+    db: RwLock<Option<Database>>,
+}
+
+/// Opens the file at `path` with a page cache of `cache` bytes.
+pub(crate) fn open_file(path: &Path, cache: usize) -> Open {
+    let path = path.to_owned();
+    Arc::new(move || {
+        Database::builder()
+            .set_cache_size(cache)
+            .create(&path)
+            .map_err(Error::db("opening the database"))
+    })
+}
+
+impl DbFile {
+    pub(crate) fn new(open: Open, quick_repair: bool) -> Result<Self, Error> {
+        let db = open()?;
+        Ok(Self {
+            open,
+            quick_repair,
+            db: RwLock::new(Some(db)),
+        })
+    }
+
+    /// The open database, opened anew where an error closed it.
+    fn db(&self) -> Result<RwLockReadGuard<'_, Option<Database>>, Error> {
+        loop {
+            let guard = self.db.read().unwrap_or_else(PoisonError::into_inner);
+            if guard.is_some() {
+                return Ok(guard);
+            }
+            drop(guard);
+            self.reopen()?;
+        }
+    }
+
+    /// Whether an error closed the file.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.db
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_none()
+    }
+
+    /// Opens the file where an error closed it.
+    pub(crate) fn reopen(&self) -> Result<(), Error> {
+        let mut db = self.db.write().unwrap_or_else(PoisonError::into_inner);
+        if db.is_none() {
+            *db = Some((self.open)()?);
+        }
+        Ok(())
+    }
+
+    /// Closes the file; what was committed stays.
+    pub(crate) fn close(&self) {
+        *self.db.write().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// Runs `write` in a transaction and commits it with an fsync. Where it fails, nothing of it
+    /// is acknowledged and the file is closed.
+    pub(crate) fn write<T>(
+        &self,
+        what: &'static str,
+        write: impl FnOnce(&WriteTransaction) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let guard = self.db()?;
+        let Some(db) = guard.as_ref() else {
+            return Err(Error::Closed);
+        };
+        let result = (|| {
+            let mut txn = db.begin_write().map_err(Error::db(what))?;
+            txn.set_quick_repair(self.quick_repair);
+            let value = write(&txn)?;
+            txn.commit().map_err(Error::db(what))?;
+            Ok(value)
+        })();
+        drop(guard);
+        if let Err(Error::Io { .. } | Error::Database { .. }) = result {
+            self.close();
+        }
+        result
+    }
+
+    /// Runs `read` in a read transaction.
+    pub(crate) fn read<T>(
+        &self,
+        what: &'static str,
+        read: impl FnOnce(&ReadTransaction) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let guard = self.db()?;
+        let Some(db) = guard.as_ref() else {
+            return Err(Error::Closed);
+        };
+        let txn = db.begin_read().map_err(Error::db(what))?;
+        read(&txn)
+    }
+
+    /// Gives free space back to the file system; waits for readers. True where it freed any.
+    pub(crate) fn compact(&self) -> Result<bool, Error> {
+        let mut guard = self.db.write().unwrap_or_else(PoisonError::into_inner);
+        let Some(db) = guard.as_mut() else {
+            return Ok(false);
+        };
+        let result = db.compact().map_err(Error::db("compacting"));
+        if result.is_err() {
+            *guard = None;
+        }
+        result
+    }
+}
+
+impl std::fmt::Debug for DbFile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("DbFile")
+            .field("quick_repair", &self.quick_repair)
+            .finish_non_exhaustive()
+    }
+}
