@@ -18,6 +18,9 @@ pub(crate) enum Error {
     /// The agent cannot be reached, or refuses.
     #[error("{0}")]
     Agent(#[from] ClientError),
+    /// The console was started without a terminal.
+    #[error("the console needs a terminal; see `hark --help` for the commands that do not")]
+    NoTerminal,
     /// Standard input or output, or a file, failed.
     #[error("{0}")]
     Io(#[from] io::Error),
@@ -42,7 +45,7 @@ impl Error {
     /// The exit code, as the help text documents it.
     pub(crate) fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
-            Self::Filter { .. } => 2,
+            Self::Filter { .. } | Self::NoTerminal => 2,
             Self::Agent(error) if error.is_unreachable() => 3,
             Self::Agent(_) => 4,
             Self::Io(_) => 5,

@@ -5,6 +5,7 @@ mod backoff;
 mod clean;
 mod cli;
 mod command;
+mod console;
 mod error;
 mod moment;
 mod remedy;
@@ -39,7 +40,7 @@ fn run(cli: Cli, matches: &clap::ArgMatches) -> Result<ExitCode, Error> {
         .enable_all()
         .build()?;
     let code = match cli.command {
-        None => Ok(ExitCode::SUCCESS),
+        None => runtime.block_on(console::run(client, &cli.console)),
         Some(Command::Send(args)) => runtime.block_on(command::send::run(&client, args)),
         Some(Command::Tail(args)) => runtime.block_on(command::tail::run(&client, args)),
         Some(Command::Query(args)) => runtime.block_on(command::query::run(&client, args)),
