@@ -8,6 +8,7 @@ mod bench;
 mod bench;
 mod build_ebpf;
 mod check_docs;
+mod digest;
 mod error;
 mod licenses;
 mod run;
