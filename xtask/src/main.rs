@@ -9,6 +9,7 @@ mod bench;
 mod build_ebpf;
 mod error;
 mod run;
+mod vm;
 
 use std::process::ExitCode;
 
@@ -28,12 +29,15 @@ enum Chore {
     BuildEbpf(build_ebpf::Args),
     /// Measure: every number in the docs comes from one of these
     Bench(bench::Args),
+    /// Boot other kernels in virtual machines, and show what hark hears in them
+    Vm(vm::Args),
 }
 
 fn main() -> ExitCode {
     let done = match Cli::parse().chore {
         Chore::BuildEbpf(args) => build_ebpf::run(&args),
         Chore::Bench(args) => bench::run(args),
+        Chore::Vm(args) => vm::run(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
