@@ -7,8 +7,13 @@ mod bench;
 #[path = "bench/launch.rs"]
 mod bench;
 mod build_ebpf;
+mod check_docs;
+mod digest;
 mod error;
+mod licenses;
 mod run;
+mod test;
+mod up;
 mod vm;
 
 use std::process::ExitCode;
@@ -25,8 +30,16 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Chore {
+    /// Build, start the agent on this host, and open the console on it
+    Up(up::Args),
+    /// Run every test and sum up
+    Test(test::Args),
     /// Build the kernel programs and refresh the committed object and its digest
     BuildEbpf(build_ebpf::Args),
+    /// Check that the links in README.md and docs/ lead somewhere
+    CheckDocs,
+    /// Check that every dependency's license is one that hark may be built with
+    Licenses,
     /// Measure: every number in the docs comes from one of these
     Bench(bench::Args),
     /// Boot other kernels in virtual machines, and show what hark hears in them
@@ -35,6 +48,10 @@ enum Chore {
 
 fn main() -> ExitCode {
     let done = match Cli::parse().chore {
+        Chore::Up(args) => up::run(&args),
+        Chore::Test(args) => test::run(&args),
+        Chore::CheckDocs => check_docs::run(),
+        Chore::Licenses => licenses::run(),
         Chore::BuildEbpf(args) => build_ebpf::run(&args),
         Chore::Bench(args) => bench::run(args),
         Chore::Vm(args) => vm::run(&args),

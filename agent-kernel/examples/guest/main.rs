@@ -50,7 +50,7 @@ fn scenario(name: &str, fault: Option<&str>) -> Result<(), String> {
     say(&json!({"is": "scenario", "name": name}));
     // Two agents on one host must not disturb each other.
     let beside = if fault == Some(faults::BESIDE) {
-        Some(Kernel::start(options.clone(), Vec::clear).map_err(|error| error.to_string())?)
+        Some(Kernel::start(&options, Vec::clear).map_err(|error| error.to_string())?)
     } else {
         None
     };
@@ -64,7 +64,7 @@ fn scenario(name: &str, fault: Option<&str>) -> Result<(), String> {
         }));
     }
     let (hearing, sink) = Hearing::new();
-    let kernel = Kernel::start(options, sink).map_err(|error| error.to_string())?;
+    let kernel = Kernel::start(&options, sink).map_err(|error| error.to_string())?;
     let features = kernel.features();
     for feature in &features {
         let off = match &feature.state {
