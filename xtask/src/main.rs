@@ -14,6 +14,7 @@ mod licenses;
 mod run;
 mod test;
 mod up;
+mod vm;
 
 use std::process::ExitCode;
 
@@ -41,6 +42,8 @@ enum Chore {
     Licenses,
     /// Measure: every number in the docs comes from one of these
     Bench(bench::Args),
+    /// Boot other kernels in virtual machines, and show what hark hears in them
+    Vm(vm::Args),
 }
 
 fn main() -> ExitCode {
@@ -51,6 +54,7 @@ fn main() -> ExitCode {
         Chore::Licenses => licenses::run(),
         Chore::BuildEbpf(args) => build_ebpf::run(&args),
         Chore::Bench(args) => bench::run(args),
+        Chore::Vm(args) => vm::run(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
