@@ -1,0 +1,265 @@
+//! What the kernel told, decoded.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use hark_api::{Process, Timestamp};
+
+/// Something that the kernel told.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KernelEvent {
+    /// When it happened, from the kernel's boot-time clock.
+    pub time: Timestamp,
+    /// The process that it is about: the one that executed, ended, was killed, was signalled, owns
+    /// the connection. Absent where the kernel does not know.
+    pub process: Option<Box<Process>>,
+    /// What happened.
+    pub data: Data,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Data {
+    /// A program was executed.
+    Exec(Exec),
+    /// A process was created. Threads are not told.
+    Fork(Fork),
+    /// A process ended, all its threads included.
+    Exit(Exit),
+    /// A signal was sent.
+    Signal(Signal),
+    /// The kernel killed a process for want of memory.
+    OomKill(OomKill),
+    /// An outgoing TCP connection was established, or failed to be.
+    TcpConnect(TcpConnect),
+    /// An incoming TCP connection was established.
+    TcpAccept(TcpAccept),
+    /// A TCP connection that had been established ended.
+    TcpClose(TcpClose),
+    /// A TCP reset was sent or received.
+    TcpReset(TcpReset),
+    /// A TCP segment was sent again.
+    TcpRetransmit(TcpRetransmit),
+}
+
+/// A program was executed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Exec {
+    /// The path as given to the kernel; the script, where an interpreter runs one.
+    pub path: String,
+    /// The arguments, the program's own name first. Bytes that are not UTF-8 are replaced.
+    pub arguments: Vec<String>,
+    /// Whether there were more arguments than are told.
+    pub truncated: bool,
+    /// Number of bytes that all arguments have together.
+    pub arguments_bytes: u64,
+    /// Working directory, as the process's root sees it; absent where it lies too deep to be told.
+    pub directory: Option<String>,
+    /// Command name of the parent.
+    pub parent_comm: String,
+    /// Real group id.
+    pub gid: u32,
+}
+
+/// A process was created.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Fork {
+    /// Process id of the new process; the event's process is the one that forked.
+    pub child: u32,
+}
+
+/// A process ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Exit {
+    /// What it said or suffered.
+    pub status: ExitStatus,
+    /// How long it had run, in nanoseconds.
+    pub lifetime: u64,
+}
+
+/// How a process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExitStatus {
+    /// By itself, with this code.
+    Code(u8),
+    /// By a signal.
+    Signal {
+        /// Its number.
+        signal: u8,
+        /// Whether memory was dumped.
+        core_dumped: bool,
+    },
+}
+
+impl Default for ExitStatus {
+    fn default() -> Self {
+        Self::Code(0)
+    }
+}
+
+/// A signal was sent. The event's process is the one that it was sent to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Signal {
+    /// Its number.
+    pub signal: u8,
+    /// The cause as in `siginfo_t.si_code`: 0 is kill(2), `0x80` the kernel, positive ones are
+    /// faults.
+    pub code: i32,
+    /// What became of it.
+    pub result: SignalResult,
+    /// Whether it was sent to the whole process and not to one thread.
+    pub to_process: bool,
+    /// Who sent it; absent where the kernel did by itself.
+    pub sender: Option<Sender>,
+    /// The address that a fault was about, for signals that faults raise.
+    pub address: Option<u64>,
+}
+
+/// What became of a signal, as in the kernel's `trace_signal_generate`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SignalResult {
+    /// It was delivered.
+    #[default]
+    Delivered,
+    /// The receiver ignores it.
+    Ignored,
+    /// The same signal was pending already.
+    AlreadyPending,
+    /// The receiver's queue of real-time signals was full.
+    OverflowFail,
+    /// It was delivered, but its information was lost.
+    LoseInfo,
+}
+
+/// The process that sent a signal.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sender {
+    /// Process id.
+    pub pid: u32,
+    /// Real user id.
+    pub uid: u32,
+    /// Command name.
+    pub comm: String,
+}
+
+/// The kernel killed a process for want of memory. The event's process is the victim.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OomKill {
+    /// Virtual memory in bytes.
+    pub total_vm: Option<u64>,
+    /// Resident anonymous memory in bytes.
+    pub anon_rss: Option<u64>,
+    /// Resident file pages in bytes.
+    pub file_rss: Option<u64>,
+    /// Resident shared memory in bytes.
+    pub shmem_rss: Option<u64>,
+    /// The victim's `oom_score_adj`.
+    pub oom_score_adj: Option<i16>,
+    /// The process whose allocation ran out of memory.
+    pub trigger: Sender,
+}
+
+/// The two ends of a TCP connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Ends {
+    /// This host's end.
+    pub local: SocketAddr,
+    /// The other end.
+    pub remote: SocketAddr,
+}
+
+/// How the process of a TCP event is known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Owner {
+    /// It is not.
+    #[default]
+    Unknown,
+    /// It opened the connection.
+    Connector,
+    /// It listens on the local port; another process may have accepted the connection.
+    Listener,
+    /// It closed or reset the connection.
+    Closer,
+}
+
+/// An outgoing TCP connection was established, or failed to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TcpConnect {
+    /// Who with whom.
+    pub ends: Ends,
+    /// How the process is known.
+    pub owner: Owner,
+    /// How it went.
+    pub outcome: ConnectOutcome,
+    /// Time from the first SYN to the outcome, in nanoseconds.
+    pub latency: Option<u64>,
+}
+
+/// How an outgoing connection went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConnectOutcome {
+    /// It was established.
+    Established,
+    /// It failed with this `errno`, as in `ECONNREFUSED`.
+    Failed(i32),
+    /// Its own side gave up, or closed it.
+    Aborted,
+}
+
+/// An incoming TCP connection was established.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TcpAccept {
+    /// Who with whom.
+    pub ends: Ends,
+    /// How the process is known.
+    pub owner: Owner,
+}
+
+/// A TCP connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TcpClose {
+    /// Who with whom.
+    pub ends: Ends,
+    /// How the process is known.
+    pub owner: Owner,
+    /// Whether this host opened it; unknown where it is older than the agent.
+    pub outgoing: Option<bool>,
+    /// Time since it was established, in nanoseconds; unknown where it is older than the agent.
+    pub duration: Option<u64>,
+    /// Bytes received.
+    pub received: u64,
+    /// Bytes sent and acknowledged.
+    pub sent: u64,
+    /// Segments sent again over its life.
+    pub retransmits: u32,
+    /// Smoothed round-trip time in microseconds.
+    pub srtt_us: u32,
+    /// The error that it ended with, as `errno`; 0 is none.
+    pub error: i32,
+}
+
+/// A TCP reset was sent or received.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TcpReset {
+    /// Who with whom.
+    pub ends: Ends,
+    /// How the process is known.
+    pub owner: Owner,
+    /// Whether this host sent it.
+    pub sent: bool,
+    /// Why it was sent, in the kernel's words, as in `no_socket`; kernels before 6.10 do not tell.
+    pub reason: Option<Arc<str>>,
+    /// State of the connection, in the words of RFC 9293; absent where there was none.
+    pub state: Option<&'static str>,
+}
+
+/// A TCP segment was sent again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TcpRetransmit {
+    /// Who with whom.
+    pub ends: Ends,
+    /// How the process is known.
+    pub owner: Owner,
+    /// State of the connection, in the words of RFC 9293.
+    pub state: &'static str,
+}

@@ -1,0 +1,93 @@
+//! The features of the kernel side, each of which is probed alone.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// Something that hark can hear from the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Feature {
+    /// Executions, forks and ends of processes.
+    Process,
+    /// Who sent which signal to whom.
+    Signal,
+    /// Processes killed for want of memory.
+    Oom,
+    /// TCP connections: opened, accepted, closed, reset, segments sent again.
+    Tcp,
+    /// How long block devices take, as a histogram by device and operation.
+    BlockLatency,
+    /// How long runnable threads wait for a CPU, as a histogram.
+    RunqueueLatency,
+    /// The kernel programs' own diagnostics.
+    Log,
+}
+
+/// The text names no feature.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a kernel feature; known are: {known}", known = Feature::names())]
+pub struct UnknownFeature(pub String);
+
+impl Feature {
+    /// Every one.
+    pub const ALL: &[Self] = &[
+        Self::Process,
+        Self::Signal,
+        Self::Oom,
+        Self::Tcp,
+        Self::BlockLatency,
+        Self::RunqueueLatency,
+        Self::Log,
+    ];
+
+    /// Its name in configuration and reports.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Process => "process",
+            Self::Signal => "signal",
+            Self::Oom => "oom",
+            Self::Tcp => "tcp",
+            Self::BlockLatency => "block_latency",
+            Self::RunqueueLatency => "runqueue_latency",
+            Self::Log => "log",
+        }
+    }
+
+    /// What it gives, in a few words.
+    pub const fn description(self) -> &'static str {
+        match self {
+            Self::Process => "executions, forks and ends of processes",
+            Self::Signal => "who sent which signal to whom",
+            Self::Oom => "processes killed for want of memory",
+            Self::Tcp => "TCP connections opened, accepted, closed and reset, segments sent again",
+            Self::BlockLatency => "how long block devices take, by device and operation",
+            Self::RunqueueLatency => "how long runnable threads wait for a CPU",
+            Self::Log => "the kernel programs' own diagnostics",
+        }
+    }
+
+    fn names() -> String {
+        Self::ALL
+            .iter()
+            .map(|f| f.as_str())
+            .collect::<Vec<_>>()
+            .join(", ")
+    }
+}
+
+impl fmt::Display for Feature {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for Feature {
+    type Err = UnknownFeature;
+
+    fn from_str(text: &str) -> Result<Self, UnknownFeature> {
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|f| f.as_str() == text)
+            .ok_or_else(|| UnknownFeature(text.to_owned()))
+    }
+}

@@ -1,0 +1,11 @@
+//! The store.
+
+use crate::error::Error;
+
+/// The store
+#[derive(clap::Args)]
+pub(crate) struct Args {}
+
+pub(crate) fn run(_args: Args) -> Result<(), Error> {
+    Err(Error::Check("not measured yet".to_owned()))
+}
