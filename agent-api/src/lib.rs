@@ -9,6 +9,7 @@
 pub mod client;
 mod event;
 pub mod filter;
+mod incident;
 mod rest;
 mod series;
 mod status;
@@ -21,6 +22,7 @@ pub use event::{
     UnknownSource,
 };
 pub use filter::{Filter, FilterError};
+pub use incident::{Evidence, Incident, IncidentId, Suspect};
 pub use rest::{Accepted, BatchAccepted, EventPage, InputError, Missed, Problem};
 pub use series::{MetricType, SeriesKey};
 pub use status::{

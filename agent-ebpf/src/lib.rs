@@ -1,3 +1,19 @@
-//! The event types that kernel and agent share.
+//! What kernel programs and agent share: the records in the ring buffer, the histograms, and the
+//! globals that the agent sets before it loads the programs.
 #![no_std]
 #![forbid(unsafe_code)]
+
+mod histogram;
+mod layout;
+mod record;
+
+pub use histogram::{BUCKETS, BlockKey, FIRST_BOUND_LOG2, Histogram, bucket};
+pub use layout::{
+    ABSENT, ARGUMENTS, Argument, Arguments, MEMBERS, Member, Offsets, Settings, TRACEPOINT_FIELDS,
+    TracepointField, TracepointOffsets,
+};
+pub use record::{
+    ARGUMENTS_MAX, COMM_LEN, CgroupRecord, Counts, ExecRecord, ExitRecord, ForkRecord, Header,
+    Kind, OWNER_CLOSER, OWNER_CONNECTOR, OWNER_LISTENER, OWNER_UNKNOWN, OomRecord, PATH_LEN,
+    SignalRecord, Task, TcpRecord,
+};

@@ -11,7 +11,7 @@ pub struct Metric {
     pub kind: MetricType,
     /// What it is, in one line: the same for all series of one name.
     pub help: &'static str,
-    /// The value as read: for a counter since its start, as node_exporter exposes it.
+    /// The value as read: for a counter since its start, as `node_exporter` exposes it.
     pub value: f64,
     /// A counter's growth a second since the last reading. Absent for gauges, at the first reading of
     /// a series, and after a reset.

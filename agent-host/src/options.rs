@@ -17,8 +17,10 @@ pub struct Options {
     pub max_processes: usize,
     /// The control groups that are read at most; those nearest the root come first.
     pub max_cgroups: usize,
-    /// Block devices, file systems, interfaces and CPUs, of each at most this many; the rest is
-    /// counted in `hark_host_omitted`.
+    /// The CPUs that are told one by one at most; all count in the sums.
+    pub max_cpus: usize,
+    /// Block devices, file systems and interfaces, of each at most this many. What is left out, for
+    /// this bound or another, is counted in `hark_host_omitted`.
     pub max_devices: usize,
     /// How often free space of file systems is asked for.
     pub filesystem_interval: Duration,
@@ -32,6 +34,7 @@ impl Default for Options {
             cgroup: "/sys/fs/cgroup".into(),
             max_processes: 50,
             max_cgroups: 100,
+            max_cpus: 256,
             max_devices: 64,
             filesystem_interval: Duration::from_secs(10),
         }

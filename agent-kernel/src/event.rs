@@ -1,6 +1,7 @@
 //! What the kernel told, decoded.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use hark_api::{Process, Timestamp};
 
@@ -110,6 +111,8 @@ pub struct Signal {
     pub to_process: bool,
     /// Who sent it; absent where the kernel did by itself.
     pub sender: Option<Sender>,
+    /// The address that a fault was about, for signals that faults raise.
+    pub address: Option<u64>,
 }
 
 /// What became of a signal, as in the kernel's `trace_signal_generate`.
@@ -236,7 +239,7 @@ pub struct TcpClose {
 }
 
 /// A TCP reset was sent or received.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TcpReset {
     /// Who with whom.
     pub ends: Ends,
@@ -245,7 +248,7 @@ pub struct TcpReset {
     /// Whether this host sent it.
     pub sent: bool,
     /// Why it was sent, in the kernel's words, as in `no_socket`; kernels before 6.10 do not tell.
-    pub reason: Option<&'static str>,
+    pub reason: Option<Arc<str>>,
     /// State of the connection, in the words of RFC 9293; absent where there was none.
     pub state: Option<&'static str>,
 }
@@ -259,12 +262,4 @@ pub struct TcpRetransmit {
     pub owner: Owner,
     /// State of the connection, in the words of RFC 9293.
     pub state: &'static str,
-}
-
-impl KernelEvent {
-    /// Puts it into the words that all sources share: kind, level, a line for people, fields.
-    pub fn into_event(self, received: Timestamp) -> hark_api::Event {
-        let _ = received;
-        todo!("comes with the decoder")
-    }
 }

@@ -1,30 +1,53 @@
 //! The kernel side as a whole.
 
-use hark_api::Feature as FeatureReport;
+use std::fmt;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::thread::JoinHandle;
 
-use crate::{Error, KernelEvent, LatencyTables, Options, Processes};
+use aya::maps::{Map, RingBuf};
+use aya_log::EbpfLogger;
+use hark_api::{Feature as FeatureReport, FeatureState, ProgramCost};
+
+use crate::decode::Decoder;
+use crate::diagnostics::Diagnostics;
+use crate::latency::Tables;
+use crate::loader::{self, Loaded};
+use crate::programs::PROGRAMS;
+use crate::reader::{Counts, Reader, Tally, sum};
+use crate::{Error, Feature, KernelEvent, LatencyTables, Options, Processes};
 
 /// Listens to the kernel until it is dropped.
-#[derive(Debug)]
 pub struct Kernel {
+    loaded: Loaded,
+    tables: Tables,
+    counts: Option<Arc<Counts>>,
+    tally: Arc<Tally>,
     processes: Processes,
+    /// Tells the reader to stop, by being closed.
+    stop: Option<OwnedFd>,
+    reader: Option<JoinHandle<()>>,
 }
 
 /// What became of the events, since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
-    /// Events that the kernel programs had to tell.
+    /// Records that the kernel programs had to tell.
     pub emitted: u64,
-    /// Events lost because the ring buffer was full.
+    /// Records lost because the ring buffer was full.
     pub dropped: u64,
-    /// Events read from the ring buffer. Once nothing is under way, `emitted = received + dropped`.
+    /// Records read from the ring buffer. Once nothing is under way, `emitted = received + dropped`.
     pub received: u64,
-    /// Received events that were understood but that the sink did not take.
+    /// Events that the sink did not take.
     pub withheld: u64,
     /// Received records that made no sense; more than 0 is a bug.
     pub malformed: u64,
-    /// Runs of kernel programs that the kernel skipped because the program ran already on that CPU.
+    /// Runs of kernel programs that the kernel skipped because the program ran already on that CPU;
+    /// 0 where the kernel does not tell (before 5.12).
     pub missed: u64,
+    /// Processes that were not remembered because the table was full.
+    pub untracked: u64,
 }
 
 impl Kernel {
@@ -34,32 +57,120 @@ impl Kernel {
     /// The sink takes events out of the batch, and must not wait: what it leaves there is dropped
     /// and counted as withheld.
     ///
-    /// Features that do not work here are reported by [`Self::features`], with the reason.
+    /// Features that do not work here are reported by [`Self::features`], with the reason. Needs
+    /// `CAP_BPF`, `CAP_PERFMON` and, for statistics, `CAP_SYS_ADMIN`, only during this call: what is
+    /// loaded keeps working when the process drops them. Keeping `CAP_SYS_PTRACE` lets it see the
+    /// executables and working directories of other users' processes.
     ///
     /// # Errors
-    /// Only if the programs cannot be read, or a thread not be started.
+    /// Only if the object cannot be read, or the thread not be started.
     pub fn start(
-        _options: Options,
-        _sink: impl FnMut(&mut Vec<KernelEvent>) + Send + 'static,
+        options: &Options,
+        sink: impl FnMut(&mut Vec<KernelEvent>) + Send + 'static,
     ) -> Result<Self, Error> {
-        Ok(Self {
-            processes: Processes::default(),
-        })
+        let mut loaded = loader::load(options, true)?;
+        let on = |feature| loaded.features.contains(&(feature, FeatureState::On));
+        let (process, block, runqueue) = (
+            on(Feature::Process),
+            on(Feature::BlockLatency),
+            on(Feature::RunqueueLatency),
+        );
+        let logging = on(Feature::Log);
+        let processes = Processes::new(options.max_processes, process);
+        let tally = Arc::new(Tally::default());
+        let mut kernel = Self {
+            tables: Tables {
+                block: None,
+                runqueue: None,
+            },
+            counts: None,
+            tally: Arc::clone(&tally),
+            processes: processes.clone(),
+            stop: None,
+            reader: None,
+            loaded: Loaded {
+                ebpf: None,
+                ..take(&mut loaded)
+            },
+        };
+        let Some(mut ebpf) = loaded.ebpf else {
+            return Ok(kernel);
+        };
+
+        kernel.tables.block = take_map(&mut ebpf, "BLOCK_LATENCY", block);
+        kernel.tables.runqueue = take_map(&mut ebpf, "RUNQUEUE_LATENCY", runqueue);
+        let counts = take_map::<Counts>(&mut ebpf, "COUNTS", true).map(Arc::new);
+        let ring = take_map::<RingBuf<_>>(&mut ebpf, "EVENTS", true);
+        if let (Some(counts), Some(ring)) = (counts, ring) {
+            kernel.counts = Some(Arc::clone(&counts));
+            let (stop_here, stop_there) =
+                rustix::pipe::pipe().map_err(|error| Error::Thread(error.into()))?;
+            let reader = Reader {
+                ring,
+                counts,
+                logger: logging
+                    .then(|| EbpfLogger::init_with_logger(&mut ebpf, Diagnostics).ok())
+                    .flatten(),
+                decoder: Decoder::new(std::mem::take(&mut kernel.loaded.reset_reasons)),
+                processes,
+                tally,
+                sink,
+                poll_interval: options.poll_interval,
+                stop: stop_here,
+            };
+            kernel.reader = Some(
+                std::thread::Builder::new()
+                    .name("kernel-events".to_owned())
+                    .spawn(move || reader.run())
+                    .map_err(Error::Thread)?,
+            );
+            kernel.stop = Some(stop_there);
+        }
+        kernel.loaded.ebpf = Some(ebpf);
+        Ok(kernel)
     }
 
     /// Each feature: on, off or not possible, and what it costs.
     pub fn features(&self) -> Vec<FeatureReport> {
-        Vec::new()
+        reports(&self.loaded)
     }
 
     /// What became of the events.
     pub fn counters(&self) -> Counters {
-        Counters::default()
+        // What was received first, then what was emitted: never more of the former.
+        let received = self.tally.received.load(Relaxed);
+        let (emitted, dropped) = self.counts.as_ref().map_or((0, 0), |counts| sum(counts));
+        Counters {
+            emitted,
+            dropped,
+            received,
+            withheld: self.tally.withheld.load(Relaxed),
+            malformed: self.tally.malformed.load(Relaxed),
+            missed: self.missed(),
+            untracked: self.processes.write().overflowed,
+        }
+    }
+
+    fn missed(&self) -> u64 {
+        let Some(ebpf) = &self.loaded.ebpf else {
+            return 0;
+        };
+        ebpf.programs()
+            .filter_map(|(_, program)| {
+                use std::os::fd::{AsFd as _, AsRawFd as _};
+                let fd = program.fd().ok()?.as_fd().as_raw_fd();
+                let text = std::fs::read_to_string(format!("/proc/self/fdinfo/{fd}")).ok()?;
+                let line = text
+                    .lines()
+                    .find_map(|l| l.strip_prefix("recursion_misses:"))?;
+                line.trim().parse::<u64>().ok()
+            })
+            .sum()
     }
 
     /// The latency histograms as they stand.
     pub fn latency(&self) -> LatencyTables {
-        LatencyTables::default()
+        self.tables.read()
     }
 
     /// The table of processes; it works, with less detail in time, without any kernel program.
@@ -68,33 +179,68 @@ impl Kernel {
     }
 }
 
-/// What would work here, without leaving anything on: for `hark-agent doctor`. Each program is
-/// loaded, where that is permitted, and unloaded again; nothing is attached.
-///
-/// # Errors
-/// As [`Kernel::start`].
-pub fn probe(_options: &Options) -> Result<Probe, Error> {
-    Ok(Probe::default())
+impl Drop for Kernel {
+    fn drop(&mut self) {
+        // First the programs, so that nothing more is told; then the reader takes what is there.
+        self.loaded.ebpf = None;
+        self.stop = None;
+        if let Some(reader) = self.reader.take() {
+            let _ = reader.join();
+        }
+    }
 }
 
-/// What works here and what does not.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Probe {
-    /// Facts about the host that decide what works.
-    pub facts: Vec<Fact>,
-    /// The features.
-    pub features: Vec<FeatureReport>,
+impl fmt::Debug for Kernel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Kernel")
+            .field("features", &self.loaded.features)
+            .finish_non_exhaustive()
+    }
 }
 
-/// A fact about the host.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fact {
-    /// What it is about, as in `kernel type information (BTF)`.
-    pub name: &'static str,
-    /// What was found.
-    pub found: String,
-    /// Whether it is as it should be.
-    pub good: bool,
-    /// How to make it so, where it is not.
-    pub remedy: Option<String>,
+/// Everything but the programs, which stay.
+fn take(loaded: &mut Loaded) -> Loaded {
+    Loaded {
+        ebpf: None,
+        features: std::mem::take(&mut loaded.features),
+        reset_reasons: std::mem::take(&mut loaded.reset_reasons),
+        statistics: loaded.statistics.take(),
+    }
+}
+
+fn take_map<T: TryFrom<Map>>(ebpf: &mut aya::Ebpf, name: &str, wanted: bool) -> Option<T> {
+    if wanted {
+        T::try_from(ebpf.take_map(name)?).ok()
+    } else {
+        None
+    }
+}
+
+/// The features with their programs.
+pub(crate) fn reports(loaded: &Loaded) -> Vec<FeatureReport> {
+    let cost = |program: &crate::programs::Program| {
+        let loaded = loaded.ebpf.as_ref()?.program(program.name)?;
+        let info = loaded.info().ok()?; // fails where it is not loaded
+        let counted = info.run_count() > 0;
+        Some(ProgramCost {
+            name: program.name.to_owned(),
+            hook: program.hook.to_string(),
+            runs: counted.then(|| info.run_count()),
+            nanos: counted.then(|| info.run_time().as_nanos() as u64),
+        })
+    };
+    loaded
+        .features
+        .iter()
+        .map(|(feature, state)| FeatureReport {
+            name: feature.as_str().to_owned(),
+            description: feature.description().to_owned(),
+            state: state.clone(),
+            programs: PROGRAMS
+                .iter()
+                .filter(|p| p.feature == *feature)
+                .filter_map(cost)
+                .collect(),
+        })
+        .collect()
 }

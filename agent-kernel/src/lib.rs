@@ -2,14 +2,33 @@
 //!
 //! [`Kernel::start`] loads and attaches what works on this kernel, each [`Feature`] alone, and hands
 //! decoded [`KernelEvent`]s to a callback. [`probe`] says what would work.
+//!
+//! What flows: ring buffer → `reader` → `decode`, which keeps the process `table` → [`KernelEvent`]
+//! → the callback.
+#![forbid(unsafe_code)]
 
+mod btf;
+mod cgroup;
+mod clock;
+mod decode;
+mod diagnostics;
 mod error;
 mod event;
 mod feature;
 mod kernel;
 mod latency;
+mod layout;
+mod loader;
+mod narrate;
+mod object;
 mod options;
+mod probe;
 mod process;
+mod procfs;
+mod programs;
+mod reader;
+mod table;
+mod tracefs;
 
 pub use error::Error;
 pub use event::{
@@ -17,7 +36,8 @@ pub use event::{
     Signal, SignalResult, TcpAccept, TcpClose, TcpConnect, TcpReset, TcpRetransmit,
 };
 pub use feature::{Feature, UnknownFeature};
-pub use kernel::{Counters, Fact, Kernel, Probe, probe};
+pub use kernel::{Counters, Kernel};
 pub use latency::{BlockLatency, Histogram, LatencyTables};
 pub use options::Options;
+pub use probe::{Fact, Probe, probe};
 pub use process::Processes;

@@ -17,6 +17,9 @@ pub struct Options {
     pub poll_interval: Duration,
     /// Whether the kernel counts each program's runs and time. Costs about 50 ns a run.
     pub statistics: bool,
+    /// Which signals are told: bit `n - 1` is signal `n`. A child's `SIGCHLD` never is: its end is
+    /// an event of its own.
+    pub signals: u64,
     /// How many processes are remembered, ended ones included.
     pub max_processes: usize,
     /// The kernel programs to load instead of those that hark was built with.
@@ -30,8 +33,18 @@ impl Default for Options {
             ring_bytes: 4 << 20,
             poll_interval: Duration::from_millis(50),
             statistics: false,
+            signals: DEFAULT_SIGNALS,
             max_processes: 32_768,
             object: None,
         }
     }
 }
+
+const fn bit(signal: u32) -> u64 {
+    1 << (signal - 1)
+}
+
+/// All but those that run-time libraries send by the thousand for their own ends: `SIGURG` (Go
+/// preempts with it), `SIGPROF` and `SIGVTALRM` (profilers), `SIGWINCH` (terminals), and 32 and 33
+/// (the C library cancels threads with them).
+const DEFAULT_SIGNALS: u64 = !(bit(23) | bit(27) | bit(26) | bit(28) | bit(32) | bit(33));

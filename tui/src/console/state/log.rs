@@ -180,7 +180,7 @@ impl EventLog {
         let numbers = |events: &[Event]| {
             let found = events.iter().take(at % BLOCK + 1).enumerate().rev();
             found
-                .filter(|(_, event)| filter.matches(event))
+                .filter(|(_, event)| filter.matches(*event))
                 .map(|(i, _)| first + i as u64)
                 .collect()
         };

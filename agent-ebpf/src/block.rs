@@ -1,0 +1,94 @@
+//! How long block requests take, counted by device and operation.
+
+use aya_ebpf::helpers::bpf_ktime_get_ns;
+use aya_ebpf::macros::{btf_tracepoint, map};
+use aya_ebpf::maps::{HashMap, PerCpuHashMap};
+use aya_ebpf::programs::BtfTracePointContext;
+use hark_ebpf::{BUCKETS, BlockKey, Histogram, bucket};
+
+use crate::kernel::{global, member};
+
+/// When each request was issued, by the address of its `struct request`.
+#[map]
+static BLOCK_ISSUED: HashMap<u64, u64> = HashMap::with_max_entries(8_192, 0);
+
+#[map]
+static BLOCK_LATENCY: PerCpuHashMap<BlockKey, Histogram> = PerCpuHashMap::with_max_entries(256, 0);
+
+static EMPTY: Histogram = Histogram {
+    buckets: [0; BUCKETS],
+    sum: 0,
+};
+
+/// `REQ_OP_MASK` of the kernel.
+const OPERATION: u32 = 0xff;
+
+// kernel: block_rq_issue(struct request *rq)
+// kernel: 5.8 block_rq_issue(struct request_queue *q, struct request *rq)
+#[btf_tracepoint(function = "block_rq_issue")]
+pub(crate) fn block_issue(ctx: BtfTracePointContext) -> i32 {
+    let request = if global!(ARGUMENTS.block_issue_request) == 1 {
+        ctx.arg::<*const u8>(1) as u64
+    } else {
+        ctx.arg::<*const u8>(0) as u64
+    };
+    // SAFETY: the helper has no preconditions.
+    let _ = BLOCK_ISSUED.insert(&request, &unsafe { bpf_ktime_get_ns() }, 0);
+    0
+}
+
+// kernel: block_rq_complete(struct request *rq, blk_status_t error, unsigned int nr_bytes)
+#[btf_tracepoint(function = "block_rq_complete")]
+pub(crate) fn block_complete(ctx: BtfTracePointContext) -> i32 {
+    let request = if global!(ARGUMENTS.block_complete_request) == 1 {
+        ctx.arg::<*const u8>(1) as u64
+    } else {
+        ctx.arg::<*const u8>(0) as u64
+    };
+    let _ = complete(request);
+    0
+}
+
+#[inline(always)]
+fn complete(request: u64) -> Option<()> {
+    // SAFETY: the value is copied at once; a request's entry is not written while it is in flight.
+    let issued = *unsafe { BLOCK_ISSUED.get(&request) }?;
+    let _ = BLOCK_ISSUED.remove(&request);
+    // SAFETY: the helper has no preconditions.
+    let nanos = unsafe { bpf_ktime_get_ns() }.saturating_sub(issued);
+    let disk = match member!(request, request_rq_disk => u64) {
+        Some(disk) => disk,
+        None => member!(member!(request, request_q => u64)?, queue_disk => u64)?,
+    };
+    let key = BlockKey {
+        major: member!(disk, disk_major => u32)?,
+        minor: member!(disk, disk_first_minor => u32)?,
+        operation: member!(request, request_cmd_flags => u32)? & OPERATION,
+    };
+    let histogram = match BLOCK_LATENCY.get_ptr_mut(&key) {
+        Some(histogram) => histogram,
+        None => {
+            let _ = BLOCK_LATENCY.insert(&key, &EMPTY, 1 /* BPF_NOEXIST */);
+            BLOCK_LATENCY.get_ptr_mut(&key)?
+        }
+    };
+    // SAFETY: a value of a per-CPU map; `bucket` is below the number of buckets.
+    unsafe { count(histogram, nanos) };
+    Some(())
+}
+
+/// Counts a latency.
+///
+/// # Safety
+/// `histogram` points to a whole value of a map.
+#[inline(always)]
+pub(crate) unsafe fn count(histogram: *mut Histogram, nanos: u64) {
+    let index = bucket(nanos);
+    if index < BUCKETS {
+        // SAFETY: the caller's promise, and the index is in range.
+        unsafe {
+            (*histogram).buckets[index] += 1;
+            (*histogram).sum += nanos;
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! hark's kernel programs. One file a subject; each program names the prototype in the kernel that it
+//! relies on.
+#![no_std]
+#![no_main]
+#![feature(asm_experimental_arch)]
+// Every function here runs inside a program that the verifier has proved.
+#![allow(clippy::inline_always)]
+
+mod block;
+mod emit;
+mod kernel;
+mod oom;
+mod process;
+mod runqueue;
+mod signal;
+mod tcp;
+
+/// Some helpers are only for programs under the GPL; the licence of the source stays as it is.
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";
+
+#[panic_handler]
+fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
+    // The verifier accepts no program that could come here.
+    loop {}
+}

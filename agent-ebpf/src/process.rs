@@ -1,0 +1,190 @@
+//! Processes: executed, created, ended. And the control groups that they are in.
+
+use aya_ebpf::EbpfContext as _;
+use aya_ebpf::helpers::generated::{bpf_probe_read_kernel_str, bpf_probe_read_user};
+use aya_ebpf::macros::{btf_tracepoint, map};
+use aya_ebpf::maps::PerCpuArray;
+use aya_ebpf::programs::BtfTracePointContext;
+use aya_log_ebpf::debug;
+use hark_ebpf::{
+    ABSENT, ARGUMENTS_MAX, CgroupRecord, ExecRecord, ExitRecord, ForkRecord, Kind, PATH_LEN,
+};
+
+use crate::emit::{emit, emit_bytes, header};
+use crate::kernel::{
+    cgroup_id, comm_of, current_task, global, member, parent_of, started, task_at,
+};
+
+/// An exec record with room for its arguments: too large for the stack.
+#[repr(C)]
+struct ExecScratch {
+    record: ExecRecord,
+    arguments: [u8; ARGUMENTS_MAX],
+}
+
+#[map]
+static EXEC: PerCpuArray<ExecScratch> = PerCpuArray::with_max_entries(1, 0);
+
+#[map]
+static CGROUP: PerCpuArray<CgroupRecord> = PerCpuArray::with_max_entries(1, 0);
+
+// kernel: sched_process_exec(struct task_struct *p, pid_t old_pid, struct linux_binprm *bprm)
+#[btf_tracepoint(function = "sched_process_exec")]
+pub(crate) fn process_exec(ctx: BtfTracePointContext) -> i32 {
+    let task: u64 = ctx.arg::<*const u8>(0) as u64;
+    let binprm: u64 = ctx.arg::<*const u8>(2) as u64;
+    let Some(scratch) = EXEC.get_ptr_mut(0) else {
+        return 0;
+    };
+    let current = current_task();
+    // SAFETY: `scratch` is a value of a per-CPU map, and this program never runs twice at a time
+    // on one CPU.
+    let scratch = unsafe { &mut *scratch };
+    let record = &mut scratch.record;
+    record.header = header(Kind::Exec, current);
+    record.started = started(task);
+    let parent = parent_of(task);
+    record.parent = member!(parent, task_tgid => u32).unwrap_or(0);
+    record.parent_comm = comm_of(parent);
+
+    let filename = member!(binprm, binprm_filename => u64).unwrap_or(0);
+    record.path[0] = 0;
+    // SAFETY: the helper checks the source; the destination is as long as told.
+    unsafe {
+        bpf_probe_read_kernel_str(
+            record.path.as_mut_ptr().cast(),
+            PATH_LEN as u32,
+            filename as *const _,
+        );
+    }
+
+    let mm = member!(task, task_mm => u64).unwrap_or(0);
+    let start = member!(mm, mm_arg_start => u64).unwrap_or(0);
+    let end = member!(mm, mm_arg_end => u64).unwrap_or(0);
+    let all = end.saturating_sub(start);
+    record.arguments_bytes = all;
+    let mut len = if all > ARGUMENTS_MAX as u64 {
+        ARGUMENTS_MAX as u64
+    } else {
+        all
+    };
+    // SAFETY: the helper checks the source; `len` is at most the destination's length.
+    let failed = unsafe {
+        bpf_probe_read_user(
+            scratch.arguments.as_mut_ptr().cast(),
+            len as u32,
+            start as *const _,
+        )
+    };
+    if failed != 0 {
+        debug!(
+            &ctx,
+            "arguments of process {} cannot be read: {}", current.pid, failed
+        );
+        len = 0;
+    }
+    record.arguments_len = len as u32;
+    debug!(
+        &ctx,
+        "process {} executes {} bytes of arguments", current.pid, all
+    );
+    let len = size_of::<ExecRecord>() + len as usize;
+    // SAFETY: `len` is at most the size of the scratch.
+    unsafe { emit_bytes(Kind::Exec, (&raw const *scratch).cast(), len) };
+    0
+}
+
+// kernel: sched_process_fork(struct task_struct *parent, struct task_struct *child)
+#[btf_tracepoint(function = "sched_process_fork")]
+pub(crate) fn process_fork(ctx: BtfTracePointContext) -> i32 {
+    let child: u64 = ctx.arg::<*const u8>(1) as u64;
+    let pid = member!(child, task_tgid => u32).unwrap_or(0);
+    if member!(child, task_pid => u32).unwrap_or(0) != pid {
+        return 0; // a thread
+    }
+    emit(
+        Kind::Fork,
+        ForkRecord {
+            header: header(Kind::Fork, current_task()),
+            started: started(child),
+            child: pid,
+            parent: member!(parent_of(child), task_tgid => u32).unwrap_or(0),
+        },
+    );
+    0
+}
+
+/// `SIGNAL_GROUP_EXIT` of the kernel: all threads end with one code.
+const GROUP_EXIT: u32 = 4;
+
+// kernel: sched_process_exit(struct task_struct *p)
+// kernel: 6.16 sched_process_exit(struct task_struct *p, bool group_dead)
+#[btf_tracepoint(function = "sched_process_exit")]
+pub(crate) fn process_exit(ctx: BtfTracePointContext) -> i32 {
+    let task: u64 = ctx.arg::<*const u8>(0) as u64;
+    let signal = member!(task, task_signal => u64).unwrap_or(0);
+    let last_thread = if global!(ARGUMENTS.exit_group_dead) == ABSENT {
+        member!(signal, signal_live => i32).unwrap_or(0) == 0
+    } else {
+        ctx.arg::<u64>(1) & 1 == 1
+    };
+    if !last_thread {
+        return 0;
+    }
+    let leader = member!(task, task_group_leader => u64).unwrap_or(task);
+    let flags = member!(signal, signal_flags => u32).unwrap_or(0);
+    let status = if flags & GROUP_EXIT == 0 {
+        member!(leader, task_exit_code => u32)
+    } else {
+        member!(signal, signal_group_exit_code => u32)
+    };
+    let mut this = task_at(leader);
+    this.tid = this.pid;
+    emit(
+        Kind::Exit,
+        ExitRecord {
+            header: header(Kind::Exit, this),
+            started: started(task),
+            status: status.unwrap_or(0),
+            parent: member!(parent_of(leader), task_tgid => u32).unwrap_or(0),
+        },
+    );
+    0
+}
+
+// kernel: cgroup_mkdir(struct cgroup *cgrp, const char *path)
+#[btf_tracepoint(function = "cgroup_mkdir")]
+pub(crate) fn cgroup_mkdir(ctx: BtfTracePointContext) -> i32 {
+    let cgroup: u64 = ctx.arg::<*const u8>(0) as u64;
+    let path: u64 = ctx.arg::<*const u8>(1) as u64;
+    let Some(record) = CGROUP.get_ptr_mut(0) else {
+        return 0;
+    };
+    // SAFETY: `record` is a value of a per-CPU map, and this program never runs twice at a time on
+    // one CPU.
+    let record = unsafe { &mut *record };
+    record.header = header(Kind::Cgroup, current_task());
+    record.id = cgroup_id(cgroup);
+    let root = member!(cgroup, cgroup_root => u64).unwrap_or(0);
+    record.hierarchy = member!(root, cgroup_root_hierarchy => u32).unwrap_or(0);
+    record.path[0] = 0;
+    // SAFETY: the helper checks the source; the destination is as long as told.
+    let len = unsafe {
+        bpf_probe_read_kernel_str(
+            record.path.as_mut_ptr().cast(),
+            PATH_LEN as u32,
+            path as *const _,
+        )
+    };
+    record.path_len = if len > 0 { len as u32 } else { 0 };
+    // SAFETY: a whole record.
+    unsafe {
+        emit_bytes(
+            Kind::Cgroup,
+            (&raw const *record).cast(),
+            size_of::<CgroupRecord>(),
+        );
+    }
+    let _ = ctx.as_ptr();
+    0
+}

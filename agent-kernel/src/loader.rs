@@ -1,0 +1,345 @@
+//! Loads the kernel programs, each feature alone.
+
+use std::collections::BTreeSet;
+
+use aya::programs::{Program as AyaProgram, ProgramError};
+use aya::{Btf as AyaBtf, Ebpf, EbpfLoader};
+use aya_log::Level;
+use hark_api::FeatureState;
+use hark_ebpf::{ABSENT, Settings};
+
+use crate::btf::Btf;
+use crate::cgroup::Hierarchy;
+use crate::layout::Layout;
+use crate::programs::{Hook, PROGRAMS, Program};
+use crate::{Error, Feature, Options, object, tracefs};
+
+/// Where the kernel keeps its type information.
+pub(crate) const BTF_PATH: &str = "/sys/kernel/btf/vmlinux";
+
+/// What was loaded. Dropping it detaches and unloads everything.
+pub(crate) struct Loaded {
+    /// The programs and maps; `None` where the kernel accepts none.
+    pub(crate) ebpf: Option<Ebpf>,
+    /// Each feature's state.
+    pub(crate) features: Vec<(Feature, FeatureState)>,
+    /// Names of TCP reset reasons, by number.
+    pub(crate) reset_reasons: Vec<(u32, String)>,
+    /// Whether the kernel counts runs and time.
+    pub(crate) statistics: Option<std::os::fd::OwnedFd>,
+}
+
+fn unavailable(reason: impl Into<String>, remedy: impl Into<String>) -> FeatureState {
+    FeatureState::Unavailable {
+        reason: reason.into(),
+        remedy: remedy.into(),
+    }
+}
+
+/// Loads what works here, and attaches it if `attach`.
+pub(crate) fn load(options: &Options, attach: bool) -> Result<Loaded, Error> {
+    let wanted: BTreeSet<Feature> = options.features.iter().copied().collect();
+    let all = |state: &FeatureState| {
+        let state = |feature: &Feature| {
+            if wanted.contains(feature) {
+                state.clone()
+            } else {
+                FeatureState::Disabled
+            }
+        };
+        Feature::ALL
+            .iter()
+            .map(|feature| (*feature, state(feature)))
+            .collect()
+    };
+    let nothing = |features| Loaded {
+        ebpf: None,
+        features,
+        reset_reasons: Vec::new(),
+        statistics: None,
+    };
+    if wanted.is_empty() {
+        return Ok(nothing(all(&FeatureState::Disabled)));
+    }
+    let file;
+    let object = match &options.object {
+        None => object::OBJECT,
+        Some(path) => {
+            let failed = |source| Error::Object {
+                path: path.clone(),
+                source,
+            };
+            file = std::fs::read(path).map_err(failed)?;
+            &file
+        }
+    };
+    raise_memlock();
+
+    let btf_bytes = std::fs::read(BTF_PATH).ok();
+    let btf = btf_bytes.as_deref().map(Btf::parse);
+    let btf_error = match &btf {
+        None => Some("the kernel has no type information (BTF)".to_owned()),
+        Some(Err(error)) => Some(format!("the kernel's type information is broken: {error}")),
+        Some(Ok(_)) => None,
+    };
+    let btf = btf.and_then(Result::ok);
+    let tracefs = tracefs::find_or_mount();
+    let layout = Layout::find(btf.as_ref(), tracefs.as_deref().ok());
+    let aya_btf = if btf.is_some() {
+        AyaBtf::from_sys_fs().ok()
+    } else {
+        None
+    };
+
+    let mut ebpf = match load_object(object, options, &wanted, &layout, aya_btf.as_ref()) {
+        Ok(ebpf) => ebpf,
+        Err(error) => {
+            let (reason, remedy) = explain(&error);
+            return Ok(nothing(all(&unavailable(reason, remedy))));
+        }
+    };
+    let features = Feature::ALL
+        .iter()
+        .map(|feature| {
+            let state = if wanted.contains(feature) {
+                let has = Available {
+                    btf: btf.as_ref(),
+                    btf_error: btf_error.as_deref(),
+                    aya_btf: aya_btf.as_ref(),
+                    tracefs: tracefs.as_ref().err().map(String::as_str),
+                };
+                turn_on(*feature, &mut ebpf, &has, attach)
+            } else {
+                FeatureState::Disabled
+            };
+            (*feature, state)
+        })
+        .collect();
+    let statistics = if options.statistics && attach {
+        aya::sys::enable_stats(aya::sys::Stats::RunTime)
+            .inspect_err(
+                |error| tracing::warn!(%error, "the kernel counts no run time of programs"),
+            )
+            .ok()
+    } else {
+        None
+    };
+    Ok(Loaded {
+        ebpf: Some(ebpf),
+        features,
+        reset_reasons: layout.reset_reasons,
+        statistics,
+    })
+}
+
+/// Kernels before 5.11 charge maps to this limit; later ones ignore it.
+fn raise_memlock() {
+    let unlimited = rustix::process::Rlimit {
+        current: None,
+        maximum: None,
+    };
+    if rustix::process::setrlimit(rustix::process::Resource::Memlock, unlimited).is_err() {
+        tracing::debug!("RLIMIT_MEMLOCK could not be raised");
+    }
+}
+
+fn load_object(
+    object: &[u8],
+    options: &Options,
+    wanted: &BTreeSet<Feature>,
+    layout: &Layout,
+    btf: Option<&AyaBtf>,
+) -> Result<Ebpf, aya::EbpfError> {
+    let ring_bytes = options.ring_bytes.clamp(4096, 1 << 30).next_power_of_two();
+    let hierarchy = Hierarchy::find();
+    let settings = [Settings {
+        signals: options.signals,
+        wake_bytes: ring_bytes / 4,
+        cgroup_controller: if hierarchy.v1 {
+            layout.memory_controller
+        } else {
+            ABSENT
+        },
+    }];
+    let settings: &[u64] = bytemuck::cast_slice(&settings);
+    let level = if wanted.contains(&Feature::Log) {
+        log_level()
+    } else {
+        0
+    };
+    let mut loader = EbpfLoader::new();
+    loader
+        .btf(btf)
+        .override_global("OFFSETS", &*layout.offsets, true)
+        .override_global("ARGUMENTS", &*layout.arguments, true)
+        .override_global("TRACEPOINTS", &*layout.tracepoints, true)
+        .override_global("SETTINGS", settings, true)
+        .override_global("AYA_LOG_LEVEL", &level, true)
+        .map_max_entries("EVENTS", ring_bytes);
+    // Maps of features that are off take no room.
+    for (feature, map) in [
+        (Feature::Tcp, "CONNECTIONS"),
+        (Feature::Tcp, "LISTENERS"),
+        (Feature::BlockLatency, "BLOCK_ISSUED"),
+        (Feature::BlockLatency, "BLOCK_LATENCY"),
+        (Feature::RunqueueLatency, "RUNQUEUE_SINCE"),
+    ] {
+        if !wanted.contains(&feature) {
+            loader.map_max_entries(map, 1);
+        }
+    }
+    loader.load(object)
+}
+
+/// The programs' diagnostics cost time even where nobody reads them: only those are compiled in
+/// that a subscriber wants at the start.
+fn log_level() -> u8 {
+    use tracing::level_filters::LevelFilter;
+    let level = match LevelFilter::current() {
+        LevelFilter::OFF => return 0,
+        LevelFilter::ERROR => Level::Error,
+        LevelFilter::WARN => Level::Warn,
+        LevelFilter::INFO => Level::Info,
+        LevelFilter::DEBUG => Level::Debug,
+        LevelFilter::TRACE => Level::Trace,
+    };
+    level as u8
+}
+
+/// What there is to load with.
+struct Available<'a> {
+    btf: Option<&'a Btf<'a>>,
+    btf_error: Option<&'a str>,
+    aya_btf: Option<&'a AyaBtf>,
+    /// Why there is no tracefs.
+    tracefs: Option<&'a str>,
+}
+
+fn turn_on(feature: Feature, ebpf: &mut Ebpf, has: &Available<'_>, attach: bool) -> FeatureState {
+    for program in PROGRAMS.iter().filter(|program| program.feature == feature) {
+        if let Err((reason, remedy)) = load_program(program, ebpf, has, attach) {
+            if !program.required {
+                tracing::warn!(program = program.name, hook = %program.hook, reason,
+                    "an optional kernel program cannot run");
+                continue;
+            }
+            // What was loaded of it already goes with it.
+            for program in PROGRAMS.iter().filter(|program| program.feature == feature) {
+                let _ = match ebpf.program_mut(program.name) {
+                    Some(AyaProgram::BtfTracePoint(program)) => program.unload(),
+                    Some(AyaProgram::TracePoint(program)) => program.unload(),
+                    _ => Ok(()),
+                };
+            }
+            return unavailable(reason, remedy);
+        }
+    }
+    FeatureState::On
+}
+
+fn load_program(
+    program: &Program,
+    ebpf: &mut Ebpf,
+    has: &Available<'_>,
+    attach: bool,
+) -> Result<(), (String, String)> {
+    let explain = |error: ProgramError| {
+        let (reason, remedy) = explain(&error);
+        (
+            format!("{} on {}: {reason}", program.name, program.hook),
+            remedy,
+        )
+    };
+    let missing = || {
+        (
+            format!("the object has no program {}", program.name),
+            "use the object that this version of hark was built with".to_owned(),
+        )
+    };
+    match (
+        program.hook,
+        ebpf.program_mut(program.name).ok_or_else(missing)?,
+    ) {
+        (Hook::Btf(hook), AyaProgram::BtfTracePoint(tracepoint)) => {
+            let (Some(btf), Some(aya_btf)) = (has.btf, has.aya_btf) else {
+                let reason = has
+                    .btf_error
+                    .unwrap_or("the kernel's type information is unreadable");
+                return Err((
+                    reason.to_owned(),
+                    "boot a kernel built with CONFIG_DEBUG_INFO_BTF=y, as those of current \
+                     distributions are, and let the agent read /sys/kernel/btf/vmlinux"
+                        .to_owned(),
+                ));
+            };
+            if !btf.has_tracepoint(hook) {
+                return Err((
+                    format!("this kernel has no tracepoint {hook}"),
+                    "it comes with another version or configuration of the kernel".to_owned(),
+                ));
+            }
+            tracepoint.load(hook, aya_btf).map_err(explain)?;
+            if attach {
+                tracepoint.attach().map_err(explain)?;
+            }
+        }
+        (Hook::Classic(category, name), AyaProgram::TracePoint(tracepoint)) => {
+            if let Some(reason) = has.tracefs {
+                return Err((
+                    reason.to_owned(),
+                    "mount -t tracefs tracefs /sys/kernel/tracing (in a container: mount the \
+                     host's there)"
+                        .to_owned(),
+                ));
+            }
+            tracepoint.load().map_err(explain)?;
+            if attach {
+                tracepoint.attach(category, name).map_err(explain)?;
+            }
+        }
+        _ => return Err(missing()),
+    }
+    Ok(())
+}
+
+/// An error of the kernel in words, and what to do about it.
+fn explain(error: &(dyn std::error::Error + 'static)) -> (String, String) {
+    let mut reason = error.to_string();
+    let mut source = error.source();
+    let mut code = None;
+    while let Some(error) = source {
+        if let Some(io) = error.downcast_ref::<std::io::Error>() {
+            code = io.raw_os_error();
+        }
+        reason = format!("{reason}: {error}");
+        source = error.source();
+    }
+    if let Some(ProgramError::LoadError {
+        verifier_log,
+        io_error,
+    }) = error.downcast_ref::<ProgramError>()
+    {
+        let log = verifier_log.to_string();
+        // The verifier's last words but the statistics tell what it minds.
+        let last = log
+            .lines()
+            .rev()
+            .find(|line| !line.starts_with("processed ") && !line.starts_with("verification time"))
+            .unwrap_or("");
+        code = io_error.raw_os_error();
+        reason = format!("the kernel refused it: {io_error}: {last}");
+    }
+    let remedy = match code.map(rustix::io::Errno::from_raw_os_error) {
+        Some(rustix::io::Errno::PERM | rustix::io::Errno::ACCESS) => {
+            "run the agent as root, or with CAP_BPF, CAP_PERFMON and CAP_SYS_ADMIN; in a container \
+             add them (docker run --privileged does)"
+        }
+        Some(rustix::io::Errno::NOMEM) => {
+            "raise the memory limit (ulimit -l, LimitMEMLOCK=infinity)"
+        }
+        Some(rustix::io::Errno::NOENT) => "it comes with another version of the kernel",
+        Some(rustix::io::Errno::INVAL) => "use a kernel of version 5.8 or newer",
+        _ => "report it, with the output of hark-agent doctor",
+    };
+    (reason, remedy.to_owned())
+}

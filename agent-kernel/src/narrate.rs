@@ -1,0 +1,342 @@
+//! Kernel events in the words that all sources share: kind, level, a line for people, fields.
+
+use hark_api::{Event, EventId, Fields, Kind, Level, Source, Timestamp, Verdict};
+use rustix::io::Errno;
+
+use crate::event::{
+    ConnectOutcome, Data, Ends, Exec, ExitStatus, KernelEvent, OomKill, Owner, Signal,
+    SignalResult, TcpClose, TcpConnect, TcpReset,
+};
+
+impl KernelEvent {
+    /// What kind of event it is.
+    pub fn kind(&self) -> Kind {
+        match self.data {
+            Data::Exec(_) => Kind::Exec,
+            Data::Fork(_) => Kind::Fork,
+            Data::Exit(_) => Kind::Exit,
+            Data::Signal(_) => Kind::Signal,
+            Data::OomKill(_) => Kind::OomKill,
+            Data::TcpConnect(_) => Kind::TcpConnect,
+            Data::TcpAccept(_) => Kind::TcpAccept,
+            Data::TcpClose(_) => Kind::TcpClose,
+            Data::TcpReset(_) => Kind::TcpReset,
+            Data::TcpRetransmit(_) => Kind::TcpRetransmit,
+        }
+    }
+
+    /// How grave it is by itself; what is unusual is for the detection to say.
+    pub fn level(&self) -> Level {
+        match &self.data {
+            Data::Fork(_) => Level::Debug,
+            Data::Exit(exit) => match exit.status {
+                ExitStatus::Signal {
+                    core_dumped: true, ..
+                } => Level::Error,
+                ExitStatus::Signal { .. } => Level::Notice,
+                ExitStatus::Code(_) => Level::Info,
+            },
+            Data::Signal(signal) => {
+                if signal.address.is_some() {
+                    Level::Error
+                } else {
+                    Level::Info
+                }
+            }
+            Data::OomKill(_) => Level::Critical,
+            Data::TcpConnect(TcpConnect {
+                outcome: ConnectOutcome::Failed(_),
+                ..
+            }) => Level::Notice,
+            _ => Level::Info,
+        }
+    }
+
+    /// Puts it into the words that all sources share. It has no id and no verdict yet.
+    pub fn into_event(self, received: Timestamp) -> Event {
+        let (kind, level) = (self.kind(), self.level());
+        let mut fields = Fields::new();
+        let who = self.process.as_deref().map_or_else(
+            || "an unknown process".to_owned(),
+            |process| format!("{}[{}]", process.comm, process.pid),
+        );
+        let message = match self.data {
+            Data::Exec(exec) => narrate_exec(exec, &mut fields),
+            Data::Fork(fork) => {
+                fields.set("child", fork.child);
+                format!("{who} created process {}", fork.child)
+            }
+            Data::Exit(exit) => {
+                fields.set("lifetime", seconds(exit.lifetime));
+                narrate_exit(exit.status, &who, &mut fields)
+            }
+            Data::Signal(signal) => narrate_signal(&signal, &who, &mut fields),
+            Data::OomKill(oom) => narrate_oom(&oom, &who, &mut fields),
+            Data::TcpConnect(connect) => {
+                set_ends(&mut fields, connect.ends, connect.owner);
+                narrate_connect(connect, &who, &mut fields)
+            }
+            Data::TcpAccept(accept) => {
+                set_ends(&mut fields, accept.ends, accept.owner);
+                format!(
+                    "{who} has a connection from {} on {}",
+                    accept.ends.remote, accept.ends.local
+                )
+            }
+            Data::TcpClose(close) => {
+                set_ends(&mut fields, close.ends, close.owner);
+                narrate_close(close, &who, &mut fields)
+            }
+            Data::TcpReset(reset) => {
+                set_ends(&mut fields, reset.ends, reset.owner);
+                narrate_reset(&reset, &mut fields)
+            }
+            Data::TcpRetransmit(again) => {
+                set_ends(&mut fields, again.ends, again.owner);
+                fields.set("tcp_state", again.state);
+                format!(
+                    "a segment was sent again to {} ({})",
+                    again.ends.remote, again.state
+                )
+            }
+        };
+        Event {
+            id: EventId::default(),
+            time: self.time,
+            received,
+            source: Source::Kernel,
+            kind,
+            level,
+            message,
+            template: None,
+            service: None,
+            host: None,
+            process: self.process,
+            fields,
+            trace: None,
+            verdict: Verdict::default(),
+        }
+    }
+}
+
+fn seconds(nanos: u64) -> f64 {
+    nanos as f64 / 1e9
+}
+
+fn set_ends(fields: &mut Fields, ends: Ends, owner: Owner) {
+    fields.set("local", ends.local.to_string());
+    fields.set("remote", ends.remote.to_string());
+    let owner = match owner {
+        Owner::Unknown => return,
+        Owner::Connector => "connector",
+        Owner::Listener => "listener",
+        Owner::Closer => "closer",
+    };
+    fields.set("owner", owner);
+}
+
+fn narrate_exec(exec: Exec, fields: &mut Fields) -> String {
+    let mut line = if exec.arguments.is_empty() {
+        exec.path.clone()
+    } else {
+        exec.arguments.join(" ")
+    };
+    if exec.truncated {
+        line.push('…');
+        fields.set("arguments_bytes", exec.arguments_bytes);
+    }
+    fields.set("path", exec.path);
+    fields.set("arguments", exec.arguments);
+    if let Some(directory) = exec.directory {
+        fields.set("directory", directory);
+    }
+    fields.set("parent_comm", exec.parent_comm);
+    fields.set("gid", exec.gid);
+    line
+}
+
+fn narrate_exit(status: ExitStatus, who: &str, fields: &mut Fields) -> String {
+    match status {
+        ExitStatus::Code(code) => {
+            fields.set("code", code);
+            format!("{who} ended with code {code}")
+        }
+        ExitStatus::Signal {
+            signal,
+            core_dumped,
+        } => {
+            fields.set("signal", signal);
+            fields.set("core_dumped", core_dumped);
+            format!("{who} was ended by {}", signal_name(signal))
+        }
+    }
+}
+
+fn narrate_signal(signal: &Signal, who: &str, fields: &mut Fields) -> String {
+    fields.set("signal", signal.signal);
+    fields.set("signal_name", signal_name(signal.signal));
+    fields.set("code", signal.code);
+    fields.set(
+        "result",
+        match signal.result {
+            SignalResult::Delivered => "delivered",
+            SignalResult::Ignored => "ignored",
+            SignalResult::AlreadyPending => "already_pending",
+            SignalResult::OverflowFail => "overflow_fail",
+            SignalResult::LoseInfo => "lose_info",
+        },
+    );
+    fields.set("to_process", signal.to_process);
+    let name = signal_name(signal.signal);
+    if let Some(sender) = &signal.sender {
+        fields.set("sender_pid", sender.pid);
+        fields.set("sender_uid", sender.uid);
+        fields.set("sender_comm", sender.comm.as_str());
+        format!("{}[{}] sent {name} to {who}", sender.comm, sender.pid)
+    } else if let Some(address) = signal.address {
+        fields.set("address", format!("{address:#x}"));
+        format!("{who} got {name} for a fault at {address:#x}")
+    } else {
+        format!("{who} got {name} from the kernel")
+    }
+}
+
+fn narrate_oom(oom: &OomKill, who: &str, fields: &mut Fields) -> String {
+    for (name, bytes) in [
+        ("total_vm", oom.total_vm),
+        ("anon_rss", oom.anon_rss),
+        ("file_rss", oom.file_rss),
+        ("shmem_rss", oom.shmem_rss),
+    ] {
+        if let Some(bytes) = bytes {
+            fields.set(name, bytes);
+        }
+    }
+    if let Some(adjustment) = oom.oom_score_adj {
+        fields.set("oom_score_adj", adjustment);
+    }
+    fields.set("trigger_pid", oom.trigger.pid);
+    fields.set("trigger_comm", oom.trigger.comm.as_str());
+    let resident = [oom.anon_rss, oom.file_rss, oom.shmem_rss]
+        .into_iter()
+        .flatten()
+        .sum::<u64>();
+    if resident == 0 {
+        return format!("the kernel killed {who}: out of memory");
+    }
+    format!(
+        "the kernel killed {who}: out of memory; it had {} MiB",
+        resident >> 20
+    )
+}
+
+fn narrate_connect(connect: TcpConnect, who: &str, fields: &mut Fields) -> String {
+    let remote = connect.ends.remote;
+    if let Some(latency) = connect.latency {
+        fields.set("latency", seconds(latency));
+    }
+    match connect.outcome {
+        ConnectOutcome::Established => {
+            fields.set("outcome", "established");
+            format!("{who} connected to {remote}")
+        }
+        ConnectOutcome::Failed(errno) => {
+            let name = errno_name(errno);
+            fields.set("outcome", "failed");
+            fields.set("errno", errno);
+            fields.set("error", name.as_str());
+            format!("{who} could not connect to {remote}: {name}")
+        }
+        ConnectOutcome::Aborted => {
+            fields.set("outcome", "aborted");
+            format!("{who} gave up connecting to {remote}")
+        }
+    }
+}
+
+fn narrate_close(close: TcpClose, who: &str, fields: &mut Fields) -> String {
+    if let Some(outgoing) = close.outgoing {
+        fields.set("outgoing", outgoing);
+    }
+    if let Some(duration) = close.duration {
+        fields.set("duration", seconds(duration));
+    }
+    fields.set("received_bytes", close.received);
+    fields.set("sent_bytes", close.sent);
+    fields.set("retransmits", close.retransmits);
+    fields.set("srtt", f64::from(close.srtt_us) / 1e6);
+    let mut line = format!("connection of {who} with {} ended", close.ends.remote);
+    if close.error != 0 {
+        let name = errno_name(close.error);
+        line = format!("{line}: {name}");
+        fields.set("errno", close.error);
+        fields.set("error", name);
+    }
+    line
+}
+
+fn narrate_reset(reset: &TcpReset, fields: &mut Fields) -> String {
+    fields.set("sent", reset.sent);
+    if let Some(state) = reset.state {
+        fields.set("tcp_state", state);
+    }
+    if let Some(reason) = &reset.reason {
+        fields.set("reason", reason.as_ref());
+    }
+    let Ends { local, remote } = reset.ends;
+    match (&reset.reason, reset.sent) {
+        (_, false) => format!("{remote} reset its connection with {local}"),
+        (None, true) => format!("reset sent from {local} to {remote}"),
+        (Some(reason), true) => format!("reset sent from {local} to {remote}: {reason}"),
+    }
+}
+
+/// Name of a signal, as in `SIGKILL`.
+fn signal_name(number: u8) -> String {
+    const NAMES: [&str; 31] = [
+        "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2",
+        "PIPE", "ALRM", "TERM", "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG",
+        "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH", "IO", "PWR", "SYS",
+    ];
+    match number
+        .checked_sub(1)
+        .and_then(|index| NAMES.get(usize::from(index)))
+    {
+        Some(name) => format!("SIG{name}"),
+        None => format!("signal {number}"),
+    }
+}
+
+/// Name of an error, as in `ECONNREFUSED`, for those that connections meet; else the system's words.
+fn errno_name(number: i32) -> String {
+    let errno = Errno::from_raw_os_error(number);
+    let known = [
+        (Errno::CONNREFUSED, "ECONNREFUSED"),
+        (Errno::CONNRESET, "ECONNRESET"),
+        (Errno::CONNABORTED, "ECONNABORTED"),
+        (Errno::TIMEDOUT, "ETIMEDOUT"),
+        (Errno::HOSTUNREACH, "EHOSTUNREACH"),
+        (Errno::NETUNREACH, "ENETUNREACH"),
+        (Errno::NETDOWN, "ENETDOWN"),
+        (Errno::PIPE, "EPIPE"),
+        (Errno::ACCESS, "EACCES"),
+        (Errno::PROTO, "EPROTO"),
+    ];
+    known
+        .iter()
+        .find(|(known, _)| *known == errno)
+        .map_or_else(|| errno.to_string(), |(_, name)| (*name).to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signals_have_their_names() {
+        assert_eq!(signal_name(9), "SIGKILL");
+        assert_eq!(signal_name(31), "SIGSYS");
+        assert_eq!(signal_name(34), "signal 34");
+        assert_eq!(errno_name(111), "ECONNREFUSED");
+    }
+}

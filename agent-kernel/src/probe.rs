@@ -1,0 +1,213 @@
+//! What would work here: for `hark-agent doctor`.
+
+use std::fs::read_to_string;
+use std::path::Path;
+
+use hark_api::Feature as FeatureReport;
+
+use crate::cgroup::Hierarchy;
+use crate::loader::{self, BTF_PATH};
+use crate::{Error, Options, kernel, tracefs};
+
+/// What works here and what does not.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Probe {
+    /// Facts about the host that decide what works.
+    pub facts: Vec<Fact>,
+    /// The features.
+    pub features: Vec<FeatureReport>,
+}
+
+/// A fact about the host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fact {
+    /// What it is about, as in `kernel type information (BTF)`.
+    pub name: &'static str,
+    /// What was found.
+    pub found: String,
+    /// Whether it is as it should be.
+    pub good: bool,
+    /// How to make it so, where it is not.
+    pub remedy: Option<String>,
+}
+
+/// What would work here, without leaving anything on. Each program is loaded, where that is
+/// permitted, and unloaded again; nothing is attached.
+///
+/// # Errors
+/// If the object with the programs cannot be read.
+pub fn probe(options: &Options) -> Result<Probe, Error> {
+    let loaded = loader::load(options, false)?;
+    Ok(Probe {
+        facts: facts(),
+        features: kernel::reports(&loaded),
+    })
+}
+
+fn fact(name: &'static str, found: impl Into<String>, remedy: Option<&str>) -> Fact {
+    Fact {
+        name,
+        found: found.into(),
+        good: remedy.is_none(),
+        remedy: remedy.map(str::to_owned),
+    }
+}
+
+fn facts() -> Vec<Fact> {
+    vec![
+        kernel_version(),
+        capabilities(),
+        btf(),
+        tracing_fs(),
+        lockdown(),
+        memlock(),
+        unprivileged(),
+        pid_namespace(),
+        control_groups(),
+    ]
+}
+
+fn kernel_version() -> Fact {
+    let release = rustix::system::uname()
+        .release()
+        .to_string_lossy()
+        .into_owned();
+    let mut numbers = release
+        .split(|c: char| !c.is_ascii_digit())
+        .map_while(|n| n.parse().ok());
+    let version: (u32, u32) = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    let remedy = "5.8 is the first with the ring buffer that hark needs: boot a newer kernel";
+    fact("kernel", release, (version < (5, 8)).then_some(remedy))
+}
+
+/// Names of the capabilities that matter, by number.
+const CAPABILITIES: [(u32, &str); 4] = [
+    (39, "CAP_BPF"),
+    (38, "CAP_PERFMON"),
+    (21, "CAP_SYS_ADMIN"),
+    (19, "CAP_SYS_PTRACE"),
+];
+
+fn capabilities() -> Fact {
+    let status = read_to_string("/proc/self/status").unwrap_or_default();
+    let effective = status
+        .lines()
+        .find_map(|line| u64::from_str_radix(line.strip_prefix("CapEff:")?.trim(), 16).ok())
+        .unwrap_or(0);
+    let missing: Vec<&str> = CAPABILITIES
+        .iter()
+        .filter(|(number, _)| effective >> number & 1 == 0)
+        .map(|(_, name)| *name)
+        .collect();
+    if missing.is_empty() {
+        return fact("capabilities", "all that are needed", None);
+    }
+    fact(
+        "capabilities",
+        format!("without {}", missing.join(", ")),
+        Some(
+            "run the agent as root, or give it AmbientCapabilities=CAP_BPF CAP_PERFMON CAP_SYS_ADMIN \
+             CAP_SYS_PTRACE in its unit; in a container, --privileged or --cap-add for each",
+        ),
+    )
+}
+
+fn btf() -> Fact {
+    let name = "kernel type information (BTF)";
+    match std::fs::File::open(BTF_PATH) {
+        Ok(_) => fact(name, BTF_PATH, None),
+        Err(error) => fact(
+            name,
+            format!("{BTF_PATH}: {error}"),
+            Some("boot a kernel built with CONFIG_DEBUG_INFO_BTF=y"),
+        ),
+    }
+}
+
+fn tracing_fs() -> Fact {
+    match tracefs::mounted() {
+        Some(place) => fact("tracefs", place.display().to_string(), None),
+        None => fact(
+            "tracefs",
+            "not mounted, or not readable by this user",
+            Some(
+                "mount -t tracefs tracefs /sys/kernel/tracing; as root the agent does it by itself",
+            ),
+        ),
+    }
+}
+
+fn lockdown() -> Fact {
+    let text = read_to_string("/sys/kernel/security/lockdown").unwrap_or_default();
+    let mode = text.split(['[', ']']).nth(1).unwrap_or("none");
+    let remedy = "in this mode kernel memory may not be read: boot with lockdown=integrity or less";
+    fact(
+        "lockdown",
+        mode,
+        (mode == "confidentiality").then_some(remedy),
+    )
+}
+
+fn memlock() -> Fact {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Memlock).current;
+    match limit {
+        None => fact("locked memory", "unlimited", None),
+        // Since 5.11 maps are charged to the control group instead.
+        Some(bytes) => fact(
+            "locked memory",
+            format!("{bytes} bytes; no matter since 5.11"),
+            None,
+        ),
+    }
+}
+
+fn unprivileged() -> Fact {
+    let value = read_to_string("/proc/sys/kernel/unprivileged_bpf_disabled").unwrap_or_default();
+    let found = match value.trim() {
+        "0" => "permitted",
+        "1" => "forbidden until reboot",
+        "2" => "forbidden",
+        _ => "unknown",
+    };
+    fact(
+        "BPF without privileges",
+        format!("{found}; hark does not need it"),
+        None,
+    )
+}
+
+/// Inode of the initial pid namespace, `PROC_PID_INIT_INO` of the kernel.
+const INITIAL_PID_NAMESPACE: &str = "pid:[4026531836]";
+
+fn pid_namespace() -> Fact {
+    let found = std::fs::read_link("/proc/self/ns/pid").unwrap_or_default();
+    if found == Path::new(INITIAL_PID_NAMESPACE) {
+        return fact("process ids", "the host's", None);
+    }
+    fact(
+        "process ids",
+        "a container's own",
+        Some("the kernel tells the host's ids: run the container with --pid=host"),
+    )
+}
+
+fn control_groups() -> Fact {
+    let hierarchy = Hierarchy::find();
+    let version = if hierarchy.v1 {
+        "v1, memory controller"
+    } else {
+        "v2"
+    };
+    match hierarchy.mount {
+        Some(mount) => fact(
+            "control groups",
+            format!("{version}, {}", mount.display()),
+            None,
+        ),
+        None => fact(
+            "control groups",
+            format!("{version}, not mounted"),
+            Some("mount the host's /sys/fs/cgroup, read-only"),
+        ),
+    }
+}

@@ -1,0 +1,81 @@
+//! Processes as /proc tells them: at the start, and when an event came too early or was lost.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use crate::cgroup::Cgroups;
+use crate::table::Entry;
+
+/// Ids of all processes.
+pub(crate) fn pids() -> HashSet<u32> {
+    let Ok(directory) = std::fs::read_dir("/proc") else {
+        return HashSet::new();
+    };
+    directory
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .collect()
+}
+
+/// The executable's path; absent for kernel threads, and where it may not be seen.
+pub(crate) fn exe(pid: u32) -> Option<Arc<str>> {
+    let path = std::fs::read_link(format!("/proc/{pid}/exe")).ok()?;
+    Some(path.to_string_lossy().into())
+}
+
+/// A running process.
+pub(crate) fn read(pid: u32, cgroups: &mut Cgroups) -> Option<Entry> {
+    let stat = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
+    let (comm, ppid) = parse_stat(&stat)?;
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let uid = status.lines().find_map(|line| {
+        line.strip_prefix("Uid:")?
+            .split_whitespace()
+            .next()?
+            .parse()
+            .ok()
+    })?;
+    Some(Entry {
+        ppid,
+        uid,
+        comm,
+        exe: exe(pid),
+        cgroup: cgroups.of_process(pid),
+        ended: None,
+    })
+}
+
+/// Name and parent from the text of a `/proc/PID/stat`. The name may hold anything,
+/// parentheses included: it ends at the last one.
+fn parse_stat(stat: &[u8]) -> Option<(Box<str>, u32)> {
+    let open = stat.iter().position(|b| *b == b'(')?;
+    let close = stat.iter().rposition(|b| *b == b')')?;
+    let comm = String::from_utf8_lossy(stat.get(open + 1..close)?).into();
+    let rest = std::str::from_utf8(stat.get(close + 1..)?).ok()?;
+    let ppid = rest.split_whitespace().nth(1)?.parse().ok()?;
+    Some((comm, ppid))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cgroup::Hierarchy;
+
+    #[test]
+    fn names_with_parentheses_are_read() {
+        let stat = b"12 (a) b (c) S 1 12 12 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 4242 9 9";
+        let (comm, ppid) = parse_stat(stat).expect("a stat line");
+        assert_eq!((&*comm, ppid), ("a) b (c", 1));
+        assert!(parse_stat(b"12 (a").is_none());
+    }
+
+    #[test]
+    fn this_process_is_found() {
+        let pid = std::process::id();
+        assert!(pids().contains(&pid));
+        let entry = read(pid, &mut Cgroups::seed(Hierarchy::find())).expect("this process");
+        let exe = std::env::current_exe().expect("exe");
+        assert_eq!(entry.exe.as_deref(), exe.to_str());
+        assert_eq!(entry.ppid, std::os::unix::process::parent_id());
+    }
+}

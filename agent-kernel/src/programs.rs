@@ -1,0 +1,126 @@
+//! The kernel programs: which feature each serves, and what it hangs on.
+
+use crate::Feature;
+
+/// What a program hangs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Hook {
+    /// A BTF tracepoint, by name.
+    Btf(&'static str),
+    /// A classic tracepoint, by category and name.
+    Classic(&'static str, &'static str),
+}
+
+/// A program in the object.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Program {
+    /// Its function.
+    pub(crate) name: &'static str,
+    /// The feature that it serves.
+    pub(crate) feature: Feature,
+    /// What it hangs on.
+    pub(crate) hook: Hook,
+    /// Whether the feature is off without it.
+    pub(crate) required: bool,
+}
+
+const fn program(feature: Feature, name: &'static str, hook: Hook) -> Program {
+    Program {
+        name,
+        feature,
+        hook,
+        required: true,
+    }
+}
+
+/// All programs.
+pub(crate) const PROGRAMS: &[Program] = &[
+    program(
+        Feature::Process,
+        "process_exec",
+        Hook::Btf("sched_process_exec"),
+    ),
+    program(
+        Feature::Process,
+        "process_fork",
+        Hook::Btf("sched_process_fork"),
+    ),
+    program(
+        Feature::Process,
+        "process_exit",
+        Hook::Btf("sched_process_exit"),
+    ),
+    Program {
+        required: false, // paths of control groups are found in /proc without it, if later
+        ..program(Feature::Process, "cgroup_mkdir", Hook::Btf("cgroup_mkdir"))
+    },
+    program(
+        Feature::Signal,
+        "signal_generate",
+        Hook::Btf("signal_generate"),
+    ),
+    program(
+        Feature::Oom,
+        "oom_kill",
+        Hook::Classic("oom", "mark_victim"),
+    ),
+    program(Feature::Tcp, "tcp_state", Hook::Btf("inet_sock_set_state")),
+    program(
+        Feature::Tcp,
+        "tcp_retransmit",
+        Hook::Btf("tcp_retransmit_skb"),
+    ),
+    program(
+        Feature::Tcp,
+        "tcp_reset_received",
+        Hook::Btf("tcp_receive_reset"),
+    ),
+    program(Feature::Tcp, "tcp_reset_sent", Hook::Btf("tcp_send_reset")),
+    program(
+        Feature::BlockLatency,
+        "block_issue",
+        Hook::Btf("block_rq_issue"),
+    ),
+    program(
+        Feature::BlockLatency,
+        "block_complete",
+        Hook::Btf("block_rq_complete"),
+    ),
+    program(
+        Feature::RunqueueLatency,
+        "runqueue_wakeup",
+        Hook::Btf("sched_wakeup"),
+    ),
+    program(
+        Feature::RunqueueLatency,
+        "runqueue_wakeup_new",
+        Hook::Btf("sched_wakeup_new"),
+    ),
+    program(
+        Feature::RunqueueLatency,
+        "runqueue_switch",
+        Hook::Btf("sched_switch"),
+    ),
+];
+
+impl std::fmt::Display for Hook {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Btf(name) => write!(f, "tp_btf {name}"),
+            Self::Classic(category, name) => write!(f, "tracepoint {category}:{name}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_feature_but_log_has_programs_of_its_own() {
+        for feature in Feature::ALL {
+            let has = PROGRAMS.iter().any(|p| p.feature == *feature && p.required);
+            assert_eq!(has, *feature != Feature::Log, "{feature}");
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! The thread that reads the ring buffer.
+
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use aya::maps::{MapData, PerCpuArray, RingBuf};
+use aya_log::EbpfLogger;
+use hark_ebpf::Kind;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use crate::clock::{Clock, since_boot};
+use crate::decode::Decoder;
+use crate::diagnostics::Diagnostics;
+use crate::{KernelEvent, Processes};
+
+/// Events are handed on in batches of at most this many.
+const BATCH: usize = 1024;
+
+/// How often lost events are looked for.
+const CHECK: Duration = Duration::from_secs(1);
+
+/// What became of the records that were read.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    pub(crate) received: AtomicU64,
+    pub(crate) withheld: AtomicU64,
+    pub(crate) malformed: AtomicU64,
+}
+
+/// The kernel side's own count, by kind of record and CPU.
+pub(crate) type Counts = PerCpuArray<MapData, [u64; 2]>;
+
+/// Sums what all CPUs count: emitted, dropped.
+pub(crate) fn sum(counts: &Counts) -> (u64, u64) {
+    let mut sums = (0, 0);
+    for kind in 0..Kind::ALL.len() as u32 {
+        let Ok(values) = counts.get(&kind, 0) else {
+            continue;
+        };
+        for [emitted, dropped] in values.iter() {
+            sums.0 += emitted;
+            sums.1 += dropped;
+        }
+    }
+    sums
+}
+
+/// What the thread works with.
+pub(crate) struct Reader<S> {
+    pub(crate) ring: RingBuf<MapData>,
+    pub(crate) counts: Arc<Counts>,
+    pub(crate) logger: Option<EbpfLogger<Diagnostics>>,
+    pub(crate) decoder: Decoder,
+    pub(crate) processes: Processes,
+    pub(crate) tally: Arc<Tally>,
+    pub(crate) sink: S,
+    pub(crate) poll_interval: Duration,
+    /// Readable once the thread shall end.
+    pub(crate) stop: OwnedFd,
+}
+
+impl<S: FnMut(&mut Vec<KernelEvent>)> Reader<S> {
+    /// Reads until it is told to stop; then what is there already, and ends.
+    pub(crate) fn run(mut self) {
+        self.processes.write().resync(since_boot());
+        let mut batch = Vec::with_capacity(BATCH);
+        let mut lost = 0;
+        let mut checked = Instant::now();
+        loop {
+            let stopping = self.wait();
+            if let Some(logger) = &mut self.logger {
+                logger.flush();
+            }
+            // One pass over what is there now: under a storm that never ends, the rest of the loop
+            // has its turn, too.
+            while self.read_batch(&mut batch) {}
+            if stopping {
+                return;
+            }
+            if checked.elapsed() >= CHECK {
+                checked = Instant::now();
+                let (_, dropped) = sum(&self.counts);
+                if dropped > lost {
+                    tracing::warn!(
+                        events = dropped - lost,
+                        "kernel events were lost: the ring buffer was full"
+                    );
+                    lost = dropped;
+                    self.processes.write().resync(since_boot());
+                }
+            }
+        }
+    }
+
+    /// Sleeps until there is much to read, the interval is over, or it is time to stop: true.
+    fn wait(&self) -> bool {
+        let ring = self.ring.as_fd();
+        let mut fds = vec![
+            PollFd::new(&self.stop, PollFlags::IN),
+            PollFd::new(&ring, PollFlags::IN),
+        ];
+        if let Some(logger) = &self.logger {
+            fds.push(PollFd::new(logger, PollFlags::IN));
+        }
+        let interval = Timespec {
+            tv_sec: self.poll_interval.as_secs() as i64,
+            tv_nsec: i64::from(self.poll_interval.subsec_nanos()),
+        };
+        // Interrupted or not: what is there is read.
+        let _ = poll(&mut fds, Some(&interval));
+        !fds[0].revents().is_empty()
+    }
+
+    /// Reads a batch and hands it on. True if there may be more.
+    fn read_batch(&mut self, batch: &mut Vec<KernelEvent>) -> bool {
+        let clock = Clock::now();
+        let mut records = 0;
+        {
+            let mut table = self.processes.write();
+            while records < BATCH
+                && let Some(record) = self.ring.next()
+            {
+                records += 1;
+                match self.decoder.decode(&record, clock, &mut table) {
+                    Ok(Some(event)) => batch.push(event),
+                    Ok(None) => {}
+                    Err(crate::decode::Malformed) => {
+                        self.tally.malformed.fetch_add(1, Relaxed);
+                    }
+                }
+            }
+        }
+        self.tally.received.fetch_add(records as u64, Relaxed);
+        if !batch.is_empty() {
+            (self.sink)(batch);
+            self.tally.withheld.fetch_add(batch.len() as u64, Relaxed);
+            batch.clear();
+        }
+        records == BATCH
+    }
+}
