@@ -5,6 +5,7 @@
 //! any number of threads.
 #![forbid(unsafe_code)]
 
+mod block;
 mod cursor;
 mod error;
 mod files;
@@ -14,6 +15,8 @@ mod options;
 mod query;
 mod records;
 mod row;
+#[cfg(test)]
+mod samples;
 mod series;
 mod store;
 mod wire;

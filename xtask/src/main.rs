@@ -15,6 +15,7 @@ mod run;
 mod screenshot;
 mod test;
 mod up;
+mod vm;
 
 use std::process::ExitCode;
 
@@ -44,6 +45,8 @@ enum Chore {
     Screenshot(screenshot::Args),
     /// Measure: every number in the docs comes from one of these
     Bench(bench::Args),
+    /// Boot other kernels in virtual machines, and show what hark hears in them
+    Vm(vm::Args),
 }
 
 fn main() -> ExitCode {
@@ -55,6 +58,7 @@ fn main() -> ExitCode {
         Chore::BuildEbpf(args) => build_ebpf::run(&args),
         Chore::Screenshot(args) => screenshot::run(&args),
         Chore::Bench(args) => bench::run(args),
+        Chore::Vm(args) => vm::run(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
