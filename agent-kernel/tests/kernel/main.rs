@@ -4,6 +4,7 @@
 //! `HARK_EBPF_OBJECT` names an object to test instead of the committed one.
 
 mod accounting;
+mod capabilities;
 mod features;
 mod latency;
 mod listener;
