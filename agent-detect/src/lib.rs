@@ -6,6 +6,7 @@
 //! for each reading of the metrics, [`Engine::tick`] once a second.
 #![forbid(unsafe_code)]
 
+pub mod backtest;
 mod beat;
 mod blame;
 mod discovery;
