@@ -33,26 +33,46 @@ fn value() -> impl Strategy<Value = Value> {
 
 fn process() -> impl Strategy<Value = Process> {
     (
-        (0u32..4, option::of(any::<u32>()), option::of(0u32..4), option::of(0u32..4)),
+        (
+            0u32..4,
+            option::of(any::<u32>()),
+            option::of(0u32..4),
+            option::of(0u32..4),
+        ),
         text(),
-        (option::of(text()), option::of(text()), option::of(text()), option::of(text())),
+        (
+            option::of(text()),
+            option::of(text()),
+            option::of(text()),
+            option::of(text()),
+        ),
     )
-        .prop_map(|((pid, tid, ppid, uid), comm, (exe, cgroup, unit, container))| Process {
-            pid,
-            tid,
-            ppid,
-            uid,
-            comm,
-            exe,
-            cgroup,
-            unit,
-            container,
-        })
+        .prop_map(
+            |((pid, tid, ppid, uid), comm, (exe, cgroup, unit, container))| Process {
+                pid,
+                tid,
+                ppid,
+                uid,
+                comm,
+                exe,
+                cgroup,
+                unit,
+                container,
+            },
+        )
 }
 
 fn trace() -> impl Strategy<Value = TraceContext> {
-    (prop_oneof!["[0-9a-f]{32}", ".{0,8}"], prop_oneof!["[0-9a-f]{16}", ".{0,8}"], any::<u8>())
-        .prop_map(|(trace_id, span_id, flags)| TraceContext { trace_id, span_id, flags })
+    (
+        prop_oneof!["[0-9a-f]{32}", ".{0,8}"],
+        prop_oneof!["[0-9a-f]{16}", ".{0,8}"],
+        any::<u8>(),
+    )
+        .prop_map(|(trace_id, span_id, flags)| TraceContext {
+            trace_id,
+            span_id,
+            flags,
+        })
 }
 
 fn verdict() -> impl Strategy<Value = Verdict> {
@@ -60,7 +80,13 @@ fn verdict() -> impl Strategy<Value = Verdict> {
     let reason = (
         prop::sample::select(ReasonCode::ALL),
         text(),
-        (number(), option::of((-1.0..1.0, 1.0..2.0)), number(), number(), number()),
+        (
+            number(),
+            option::of((-1.0..1.0, 1.0..2.0)),
+            number(),
+            number(),
+            number(),
+        ),
     )
         .prop_map(|(code, text, (value, band, p, period, history))| Reason {
             code,

@@ -22,7 +22,6 @@ const PLAIN: u8 = 6;
 /// The most entries of a dictionary: an index is a byte.
 const MAX_ENTRIES: usize = 255;
 
-
 /// The distinct values in order of first sight and the index of each value; `None` where there
 /// are too many to be worth it.
 fn dictionary<T: Copy + Eq + std::hash::Hash>(values: &[T]) -> Option<(Vec<T>, Vec<u8>)> {
@@ -91,7 +90,11 @@ fn unpack(bytes: &[u8], count: usize, width: u32, mut each: impl FnMut(u64)) {
         (0..count).for_each(|_| each(0));
         return;
     }
-    let mask = if width == 64 { u64::MAX } else { (1 << width) - 1 };
+    let mask = if width == 64 {
+        u64::MAX
+    } else {
+        (1 << width) - 1
+    };
     let mut at = 0usize;
     for _ in 0..count {
         let (byte, shift) = (at / 8, at % 8);
@@ -124,7 +127,9 @@ pub(crate) fn put_numbers(out: &mut Streams, values: &[i64]) {
     let steps = values.windows(2).map(|pair| pair[1].wrapping_sub(pair[0]));
     let (least_step, greatest_step) = steps
         .clone()
-        .fold((i64::MAX, i64::MIN), |(low, high), step| (low.min(step), high.max(step)));
+        .fold((i64::MAX, i64::MIN), |(low, high), step| {
+            (low.min(step), high.max(step))
+        });
     let stepped = width(greatest_step.wrapping_sub(least_step) as u64);
     // Steps of one size beat everything; a dictionary's codes compress further.
     if stepped > 1
@@ -141,7 +146,11 @@ pub(crate) fn put_numbers(out: &mut Streams, values: &[i64]) {
         out.meta.put_signed(values[0]);
         out.meta.put_signed(least_step);
         out.meta.put_u8(stepped as u8);
-        pack(&mut out.packed, steps.map(|s| s.wrapping_sub(least_step) as u64), stepped);
+        pack(
+            &mut out.packed,
+            steps.map(|s| s.wrapping_sub(least_step) as u64),
+            stepped,
+        );
     } else {
         out.meta.put_u8(PACKED);
         out.meta.put_signed(least);
@@ -171,7 +180,9 @@ pub(crate) fn take_numbers(from: &mut Cursor<'_>, count: usize) -> Read<Vec<i64>
             let least = from.meta.signed()?;
             let width = bit_width(from)?;
             let bytes = from.packed.slice(packed_len(count, width)?)?;
-            unpack(bytes, count, width, |v| values.push(least.wrapping_add(v as i64)));
+            unpack(bytes, count, width, |v| {
+                values.push(least.wrapping_add(v as i64))
+            });
         }
         STEPS => {
             let mut value = from.meta.signed()?;
@@ -187,7 +198,11 @@ pub(crate) fn take_numbers(from: &mut Cursor<'_>, count: usize) -> Read<Vec<i64>
         }
         _ => return Err(Malformed("unknown coding of numbers")),
     }
-    if values.len() == count { Ok(values) } else { Err(Malformed("a column is too short")) }
+    if values.len() == count {
+        Ok(values)
+    } else {
+        Err(Malformed("a column is too short"))
+    }
 }
 
 fn bit_width(from: &mut Cursor<'_>) -> Read<u32> {
@@ -203,7 +218,9 @@ fn decimal(text: &[u8]) -> Option<i64> {
         return None;
     }
     text.iter().try_fold(0i64, |number, digit| {
-        digit.is_ascii_digit().then(|| number * 10 + i64::from(digit - b'0'))
+        digit
+            .is_ascii_digit()
+            .then(|| number * 10 + i64::from(digit - b'0'))
     })
 }
 
@@ -261,14 +278,17 @@ pub(crate) fn put_texts<'a>(
     let len = values[0].len();
     let hex = len % 2 == 0
         && len > 0
-        && values.iter().all(|v| v.len() == len && v.iter().all(|d| hex_digit(*d).is_some()));
+        && values
+            .iter()
+            .all(|v| v.len() == len && v.iter().all(|d| hex_digit(*d).is_some()));
     if hex {
         out.meta.put_u8(HEX);
         out.meta.put_varint(len as u64);
         for value in values {
             for pair in value.chunks_exact(2) {
                 let high = hex_digit(pair[0]).unwrap_or_default();
-                out.packed.push(high << 4 | hex_digit(pair[1]).unwrap_or_default());
+                out.packed
+                    .push(high << 4 | hex_digit(pair[1]).unwrap_or_default());
             }
         }
         return;
@@ -319,7 +339,9 @@ pub(crate) fn take_texts<'a>(from: &mut Cursor<'a>, count: usize) -> Read<Texts<
         }
         HEX => {
             let len = from.meta.varint()? as usize / 2;
-            let bytes = count.checked_mul(len).ok_or(Malformed("a column is too long"))?;
+            let bytes = count
+                .checked_mul(len)
+                .ok_or(Malformed("a column is too long"))?;
             Coding::Hex(len, from.packed.slice(bytes)?)
         }
         DECIMAL => Coding::Decimal(take_numbers(from, count)?),

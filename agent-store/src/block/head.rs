@@ -137,7 +137,9 @@ impl Head {
         for known in [&self.services, &self.hosts, &self.fields] {
             put_named(&mut out, known, |out, text| out.put_text(text));
         }
-        put_named(&mut out, &self.templates, |out, n| out.put_varint((*n).into()));
+        put_named(&mut out, &self.templates, |out, n| {
+            out.put_varint((*n).into())
+        });
         out.put_varint(self.untold.len() as u64);
         self.untold.iter().for_each(|name| out.put_text(name));
         let sum = xxh3_64(&out);
@@ -146,7 +148,9 @@ impl Head {
     }
 
     pub(crate) fn from_bytes(bytes: &[u8]) -> Read<Self> {
-        let (body, sum) = bytes.split_last_chunk::<8>().ok_or(Malformed("ends early"))?;
+        let (body, sum) = bytes
+            .split_last_chunk::<8>()
+            .ok_or(Malformed("ends early"))?;
         if xxh3_64(body) != u64::from_le_bytes(*sum) {
             return Err(Malformed("its checksum is wrong"));
         }
@@ -202,9 +206,10 @@ fn take_named<'a, T: Ord>(
 ) -> Read<Named<T>> {
     match bytes.varint()? {
         0 => Ok(Named::Unknown),
-        more if more - 1 <= MAX_NAMED as u64 => {
-            (1..more).map(|_| take(bytes)).collect::<Read<_>>().map(Named::These)
-        }
+        more if more - 1 <= MAX_NAMED as u64 => (1..more)
+            .map(|_| take(bytes))
+            .collect::<Read<_>>()
+            .map(Named::These),
         _ => Err(Malformed("too many values")),
     }
 }

@@ -173,18 +173,25 @@ pub(crate) fn take(from: &mut Cursor<'_>, count: usize) -> Read<Messages> {
         let mut key = Take(from.text.slice(len)?);
         let holes = key.u8()?;
         let template = key.varint()?.checked_sub(1).map(u32::try_from).transpose();
-        messages.templates.push(template.map_err(|_| Malformed("a template is too large"))?);
+        messages
+            .templates
+            .push(template.map_err(|_| Malformed("a template is too large"))?);
         let pieces = match holes {
             WITH_HOLES => key.0.split(|b| *b == HOLE).collect(),
             AS_IT_IS => vec![key.0],
             _ => return Err(Malformed("unknown form of message")),
         };
-        shapes.push(Shape { pieces, columns: Vec::new() });
+        shapes.push(Shape {
+            pieces,
+            columns: Vec::new(),
+        });
     }
     let mut uses = vec![0usize; len];
     messages.shapes.reserve(count);
     for number in take_numbers(from, count)? {
-        let used = usize::try_from(number).ok().and_then(|number| uses.get_mut(number));
+        let used = usize::try_from(number)
+            .ok()
+            .and_then(|number| uses.get_mut(number));
         *used.ok_or(Malformed("no such shape"))? += 1;
         messages.shapes.push(number as u32);
     }
@@ -197,7 +204,10 @@ pub(crate) fn take(from: &mut Cursor<'_>, count: usize) -> Read<Messages> {
     messages.ends.reserve(count);
     for number in &messages.shapes {
         let shape = &mut shapes[*number as usize];
-        let (first, rest) = shape.pieces.split_first().ok_or(Malformed("an empty shape"))?;
+        let (first, rest) = shape
+            .pieces
+            .split_first()
+            .ok_or(Malformed("an empty shape"))?;
         text.put_slice(first);
         for (column, piece) in shape.columns.iter_mut().zip(rest) {
             column.next_into(&mut text);
@@ -209,7 +219,11 @@ pub(crate) fn take(from: &mut Cursor<'_>, count: usize) -> Read<Messages> {
         messages.ends.push(text.len() as u32);
     }
     messages.text = String::from_utf8(text).map_err(|_| Malformed("text is not UTF-8"))?;
-    if messages.ends.iter().any(|end| !messages.text.is_char_boundary(*end as usize)) {
+    if messages
+        .ends
+        .iter()
+        .any(|end| !messages.text.is_char_boundary(*end as usize))
+    {
         return Err(Malformed("text is not UTF-8"));
     }
     Ok(messages)
@@ -217,7 +231,9 @@ pub(crate) fn take(from: &mut Cursor<'_>, count: usize) -> Read<Messages> {
 
 impl Messages {
     pub(crate) fn get(&self, i: usize) -> &str {
-        let start = i.checked_sub(1).map_or(0, |before| self.ends[before] as usize);
+        let start = i
+            .checked_sub(1)
+            .map_or(0, |before| self.ends[before] as usize);
         &self.text[start..self.ends[i] as usize]
     }
 

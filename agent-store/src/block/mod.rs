@@ -21,7 +21,7 @@ use hark_api::{Event, EventId, Kind, Level, Source, Tier, Timestamp};
 use xxhash_rust::xxh3::xxh3_64;
 
 pub(crate) use head::Head;
-pub(crate) use skip::{Known, needs_tokens, possible};
+pub(crate) use skip::{Known, certain, needs_tokens, possible};
 pub(crate) use stream::Codec;
 pub(crate) use tokens::Tokens;
 pub(crate) use view::View;
@@ -108,8 +108,10 @@ fn put_base(out: &mut Streams, rows: &[Row<'_>]) {
     column(&|row| row.service.is_some().into());
     column(&|row| row.host.is_some().into());
     let mut column = |text: &dyn for<'r> Fn(&Row<'r>) -> Option<&'r str>| {
-        let values: Vec<_> =
-            rows.iter().map(|row| text(row).unwrap_or_default().as_bytes()).collect();
+        let values: Vec<_> = rows
+            .iter()
+            .map(|row| text(row).unwrap_or_default().as_bytes())
+            .collect();
         put_texts(out, &values, |_| {});
     };
     column(&|row| row.service);
@@ -165,11 +167,17 @@ impl Strings {
         if ends.iter().any(|end| !text.is_char_boundary(*end as usize)) {
             return Err(Malformed("text is not UTF-8"));
         }
-        Ok(Self { text, ends, present })
+        Ok(Self {
+            text,
+            ends,
+            present,
+        })
     }
 
     fn get(&self, i: usize) -> Option<&str> {
-        let start = i.checked_sub(1).map_or(0, |before| self.ends[before] as usize);
+        let start = i
+            .checked_sub(1)
+            .map_or(0, |before| self.ends[before] as usize);
         self.present[i].then(|| &self.text[start..self.ends[i] as usize])
     }
 }
@@ -178,7 +186,10 @@ impl Base {
     fn take(from: &mut Cursor<'_>, count: usize) -> Read<Self> {
         fn named<T>(values: &[i64], from: impl Fn(u8) -> Option<T>) -> Read<Vec<T>> {
             let one = |value: &i64| u8::try_from(*value).ok().and_then(&from);
-            values.iter().map(|v| one(v).ok_or(Malformed("unknown value"))).collect()
+            values
+                .iter()
+                .map(|v| one(v).ok_or(Malformed("unknown value")))
+                .collect()
         }
         let mut numbers = || take_numbers(from, count);
         let (ids, times, delays) = (numbers()?, numbers()?, numbers()?);
@@ -190,14 +201,26 @@ impl Base {
         let has_host = numbers()?.into_iter().map(|has| has != 0).collect();
         let services = Strings::take(from, has_service)?;
         let hosts = Strings::take(from, has_host)?;
-        Ok(Self { ids, times, delays, sources, kinds, levels, tiers, services, hosts })
+        Ok(Self {
+            ids,
+            times,
+            delays,
+            sources,
+            kinds,
+            levels,
+            tiers,
+            services,
+            hosts,
+        })
     }
 }
 
 impl Block {
     /// Checks the checksum and decompresses what is always looked at.
     pub(crate) fn open(data: &[u8]) -> Read<Self> {
-        let (body, sum) = data.split_last_chunk::<8>().ok_or(Malformed("ends early"))?;
+        let (body, sum) = data
+            .split_last_chunk::<8>()
+            .ok_or(Malformed("ends early"))?;
         if xxh3_64(body) != u64::from_le_bytes(*sum) {
             return Err(Malformed("its checksum is wrong"));
         }

@@ -177,7 +177,10 @@ impl<'a> Layout<'a> {
     fn parse(key: &'a [u8]) -> Read<Self> {
         let mut key = Take(key);
         let flags = key.u8()?;
-        let member = |name: &str, form| Member { name: Some(name.to_owned()), form };
+        let member = |name: &str, form| Member {
+            name: Some(name.to_owned()),
+            form,
+        };
         let mut process = Vec::new();
         if flags & PROCESS != 0 {
             let has = key.u8()?;
@@ -219,10 +222,19 @@ impl<'a> Layout<'a> {
             }
         }
         let bytes = |present: u8| {
-            (flags & present != 0).then_some(Member { name: None, form: Form::Bytes })
+            (flags & present != 0).then_some(Member {
+                name: None,
+                form: Form::Bytes,
+            })
         };
         key.end()?;
-        Ok(Self { flags, process, fields, trace: bytes(TRACE), grounds: bytes(GROUNDS) })
+        Ok(Self {
+            flags,
+            process,
+            fields,
+            trace: bytes(TRACE),
+            grounds: bytes(GROUNDS),
+        })
     }
 
     /// The members that have columns, in order.
@@ -248,7 +260,11 @@ pub(crate) fn put<'a>(
     let mut columns: Vec<Vec<Gathered<'a>>> = Vec::new();
     let mut numbers = Vec::with_capacity(rows.len());
     for row in rows {
-        Gather { key: &mut key, values: &mut values }.row(row)?;
+        Gather {
+            key: &mut key,
+            values: &mut values,
+        }
+        .row(row)?;
         let number = shapes.number(&key);
         numbers.push(i64::from(number));
         if columns.len() <= number as usize {
@@ -306,12 +322,7 @@ pub(crate) fn put<'a>(
     Ok(())
 }
 
-fn tell_numbers(
-    name: &str,
-    form: Form,
-    numbers: &[i64],
-    told: &mut impl FnMut(&str, Told<'_>),
-) {
+fn tell_numbers(name: &str, form: Form, numbers: &[i64], told: &mut impl FnMut(&str, Told<'_>)) {
     let mut distinct = numbers.to_vec();
     distinct.sort_unstable();
     distinct.dedup();
@@ -320,7 +331,9 @@ fn tell_numbers(
     if form == Form::Float || unsigned || distinct.len() > MAX_TOLD {
         told(name, Told::Untold);
     } else {
-        distinct.into_iter().for_each(|number| told(name, Told::Number(number)));
+        distinct
+            .into_iter()
+            .for_each(|number| told(name, Told::Number(number)));
     }
 }
 
@@ -359,7 +372,9 @@ pub(crate) fn take(from: &mut Cursor<'_>, count: usize) -> Read<Rest> {
     let numbers = take_numbers(from, count)?;
     let mut uses = vec![0usize; len];
     for number in &numbers {
-        let used = usize::try_from(*number).ok().and_then(|number| uses.get_mut(number));
+        let used = usize::try_from(*number)
+            .ok()
+            .and_then(|number| uses.get_mut(number));
         *used.ok_or(Malformed("no such shape"))? += 1;
     }
     let mut columns: Vec<Vec<Column<'_>>> = Vec::with_capacity(len);
@@ -373,7 +388,10 @@ pub(crate) fn take(from: &mut Cursor<'_>, count: usize) -> Read<Rest> {
         };
         columns.push(layout.members().map(column).collect::<Read<_>>()?);
     }
-    let mut rest = Rest { bytes: Vec::new(), spans: Vec::with_capacity(count) };
+    let mut rest = Rest {
+        bytes: Vec::new(),
+        spans: Vec::with_capacity(count),
+    };
     let mut text = Vec::new();
     for number in numbers {
         let layout = &layouts[number as usize];

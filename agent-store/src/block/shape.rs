@@ -35,7 +35,11 @@ impl Shapes {
 
     pub(crate) fn key(&self, number: u32) -> &[u8] {
         let number = number as usize;
-        let start = if number == 0 { 0 } else { self.ends[number - 1] };
+        let start = if number == 0 {
+            0
+        } else {
+            self.ends[number - 1]
+        };
         &self.keys[start..self.ends[number]]
     }
 

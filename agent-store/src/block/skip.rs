@@ -24,6 +24,11 @@ pub(crate) fn possible(expr: &Expr, known: Known<'_>) -> bool {
     can(expr, known).hold
 }
 
+/// Whether all events of the block pass; true is certain.
+pub(crate) fn certain(expr: &Expr, known: Known<'_>) -> bool {
+    !can(expr, known).fail
+}
+
 /// Whether reading the token filter may exclude more than the head alone.
 pub(crate) fn needs_tokens(expr: &Expr) -> bool {
     match expr {
@@ -44,18 +49,42 @@ pub(crate) fn needs_tokens(expr: &Expr) -> bool {
 
 fn can(expr: &Expr, known: Known<'_>) -> Can {
     match expr {
-        Expr::All => Can { hold: true, fail: false },
-        Expr::And(parts) => parts.iter().fold(Can { hold: true, fail: false }, |so_far, part| {
-            let part = can(part, known);
-            Can { hold: so_far.hold && part.hold, fail: so_far.fail || part.fail }
-        }),
-        Expr::Or(parts) => parts.iter().fold(Can { hold: false, fail: true }, |so_far, part| {
-            let part = can(part, known);
-            Can { hold: so_far.hold || part.hold, fail: so_far.fail && part.fail }
-        }),
+        Expr::All => Can {
+            hold: true,
+            fail: false,
+        },
+        Expr::And(parts) => parts.iter().fold(
+            Can {
+                hold: true,
+                fail: false,
+            },
+            |so_far, part| {
+                let part = can(part, known);
+                Can {
+                    hold: so_far.hold && part.hold,
+                    fail: so_far.fail || part.fail,
+                }
+            },
+        ),
+        Expr::Or(parts) => parts.iter().fold(
+            Can {
+                hold: false,
+                fail: true,
+            },
+            |so_far, part| {
+                let part = can(part, known);
+                Can {
+                    hold: so_far.hold || part.hold,
+                    fail: so_far.fail && part.fail,
+                }
+            },
+        ),
         Expr::Not(inner) => {
             let inner = can(inner, known);
-            Can { hold: inner.fail, fail: inner.hold }
+            Can {
+                hold: inner.fail,
+                fail: inner.hold,
+            }
         }
         Expr::Test(test) => can_test(test, known),
     }
@@ -75,22 +104,31 @@ fn can_test(test: &Test, known: Known<'_>) -> Can {
                     .zip(head.tiers)
                     .fold(0, |set, (tier, count)| set | u32::from(count > 0) << tier),
             };
-            Can { hold: present & set != 0, fail: present & !set != 0 }
+            Can {
+                hold: present & set != 0,
+                fail: present & !set != 0,
+            }
         }
         Test::Reason(set) => perhaps(head.reasons & set != 0),
-        Test::Since(time) => {
-            Can { hold: head.max_time >= *time, fail: head.min_time < *time }
+        Test::Since(time) => Can {
+            hold: head.max_time >= *time,
+            fail: head.min_time < *time,
+        },
+        Test::Until(time) => Can {
+            hold: head.min_time < *time,
+            fail: head.max_time >= *time,
+        },
+        Test::Number(field, compare, number) => {
+            perhaps(number_can_hold(known, field, *compare, *number))
         }
-        Test::Until(time) => {
-            Can { hold: head.min_time < *time, fail: head.max_time >= *time }
-        }
-        Test::Number(field, compare, number) => perhaps(number_can_hold(known, field, *compare, *number)),
         Test::Text(field, pattern) => perhaps(text_can_hold(known, field, pattern)),
     }
 }
 
 fn has_words<'a>(known: Known<'_>, words: impl IntoIterator<Item = &'a str>) -> bool {
-    known.tokens.is_none_or(|tokens| words.into_iter().all(|word| tokens.may_have_word(word)))
+    known
+        .tokens
+        .is_none_or(|tokens| words.into_iter().all(|word| tokens.may_have_word(word)))
 }
 
 fn has_value(known: Known<'_>, name: &str, value: &str) -> bool {
@@ -137,7 +175,9 @@ fn text_can_hold(known: Known<'_>, field: &Field, pattern: &Pattern) -> bool {
             let occurs = head.fields.may(|field| *field == name);
             occurs
                 && match pattern {
-                    Pattern::Exactly(value) | Pattern::Like(value) => has_value(known, &name, value),
+                    Pattern::Exactly(value) | Pattern::Like(value) => {
+                        has_value(known, &name, value)
+                    }
                     Pattern::Present | Pattern::Regex(_) => true,
                 }
         }

@@ -30,7 +30,9 @@ pub(crate) struct Codec {
 
 impl Codec {
     pub(crate) fn new() -> std::io::Result<Self> {
-        Ok(Self { compressor: zstd::bulk::Compressor::new(LEVEL)? })
+        Ok(Self {
+            compressor: zstd::bulk::Compressor::new(LEVEL)?,
+        })
     }
 
     /// Appends the streams to `out`.
@@ -87,13 +89,22 @@ impl Group {
             let stored = bytes.slice(compressed)?;
             let stream = zstd::bulk::decompress(stored, len)
                 .map_err(|_| Malformed("a stream does not decompress"))?;
-            if stream.len() == len { Ok(stream) } else { Err(Malformed("a stream is too short")) }
+            if stream.len() == len {
+                Ok(stream)
+            } else {
+                Err(Malformed("a stream is too short"))
+            }
         };
         let (meta, codes, text) = (stream()?, stream()?, stream()?);
         let len = bytes.len()?;
         let packed = bytes.slice(len)?.to_vec();
         bytes.end()?;
-        Ok(Self(Streams { meta, codes, text, packed }))
+        Ok(Self(Streams {
+            meta,
+            codes,
+            text,
+            packed,
+        }))
     }
 
     pub(crate) fn cursor(&self) -> Cursor<'_> {

@@ -37,7 +37,8 @@ fn value_hash(name: &str, value: &[u8], lower: &mut Vec<u8>) -> u64 {
 
 impl Gather {
     pub(crate) fn word(&mut self, word: &str) {
-        self.hashes.insert(word_hash(word.as_bytes(), &mut self.lower));
+        self.hashes
+            .insert(word_hash(word.as_bytes(), &mut self.lower));
     }
 
     pub(crate) fn value(&mut self, name: &str, value: &[u8]) {
@@ -71,7 +72,11 @@ fn filter_len(keys: usize) -> usize {
     /// What redb keeps beside a value in its page, with room to spare.
     const BESIDE: usize = 64;
     let len = 1 + (keys * MIN_BITS).div_ceil(8).max(8);
-    if len <= PAGE / 2 { len } else { (len + BESIDE).next_power_of_two() - BESIDE }
+    if len <= PAGE / 2 {
+        len
+    } else {
+        (len + BESIDE).next_power_of_two() - BESIDE
+    }
 }
 
 fn probe(hash: u64, probes: u8, bits: u64) -> impl Iterator<Item = u64> {
@@ -96,7 +101,10 @@ impl<'a> Tokens<'a> {
     /// skipped by it.
     pub(crate) fn new(bytes: &'a [u8]) -> Option<Self> {
         let (probes, bits) = bytes.split_first()?;
-        (!bits.is_empty() && (1..=8).contains(probes)).then_some(Self { probes: *probes, bits })
+        (!bits.is_empty() && (1..=8).contains(probes)).then_some(Self {
+            probes: *probes,
+            bits,
+        })
     }
 
     fn may_have(self, hash: u64) -> bool {
@@ -131,8 +139,13 @@ mod tests {
             let tokens = Tokens::new(&bytes).expect("a filter");
             assert!((0..keys).all(|key| tokens.may_have_word(&format!("wORD{key}"))));
             assert!(tokens.may_have_value("pid", b"12"));
-            let wrong = (0..10_000).filter(|n| tokens.may_have_word(&format!("absent{n}"))).count();
-            assert!(wrong < 2000, "{wrong} of 10000 absent words pass with {keys} keys");
+            let wrong = (0..10_000)
+                .filter(|n| tokens.may_have_word(&format!("absent{n}")))
+                .count();
+            assert!(
+                wrong < 2000,
+                "{wrong} of 10000 absent words pass with {keys} keys"
+            );
         }
     }
 }

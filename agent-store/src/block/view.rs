@@ -20,8 +20,9 @@ pub(crate) fn reasons(grounds: &[u8]) -> u32 {
     if grounds.is_empty() {
         return 0;
     }
-    row::take_grounds(grounds)
-        .map_or(0, |(_, reasons)| reasons.iter().fold(0, |set, r| set | 1 << (r.code as u8)))
+    row::take_grounds(grounds).map_or(0, |(_, reasons)| {
+        reasons.iter().fold(0, |set, r| set | 1 << (r.code as u8))
+    })
 }
 
 /// What a filter can ask of the parts that an event may have.
@@ -39,11 +40,15 @@ impl<'a> Parts<'a> {
             Field::Free(name) => match self.free(name)? {
                 FieldValue::Null => None,
                 FieldValue::Text(text) | FieldValue::Json(text) => Some(Cow::Borrowed(text)),
-                FieldValue::Bool(value) => Some(Cow::Borrowed(if value { "true" } else { "false" })),
+                FieldValue::Bool(value) => {
+                    Some(Cow::Borrowed(if value { "true" } else { "false" }))
+                }
                 FieldValue::Signed(number) => Some(Cow::Owned(number.to_string())),
                 FieldValue::Unsigned(number) => Some(Cow::Owned(number.to_string())),
                 // As JSON writes it.
-                FieldValue::Float(number) => Some(Cow::Owned(serde_json::Value::from(number).to_string())),
+                FieldValue::Float(number) => {
+                    Some(Cow::Owned(serde_json::Value::from(number).to_string()))
+                }
             },
             Field::Trace => Some(Cow::Owned(row::take_trace(self.trace?).ok()?.trace_id)),
             Field::Span => Some(Cow::Owned(row::take_trace(self.trace?).ok()?.span_id)),
@@ -97,7 +102,10 @@ impl<'a> Parts<'a> {
     }
 
     fn free(self, wanted: &str) -> Option<FieldValue<'a>> {
-        row::fields(self.fields).flatten().find(|(name, _)| *name == wanted).map(|(_, value)| value)
+        row::fields(self.fields)
+            .flatten()
+            .find(|(name, _)| *name == wanted)
+            .map(|(_, value)| value)
     }
 }
 
@@ -145,7 +153,9 @@ impl Record for Row<'_> {
         match field {
             Field::Id => Some(Cow::Owned(self.id.to_string())),
             Field::Message => Some(Cow::Borrowed(self.message)),
-            Field::Template => self.template.map(|template| Cow::Owned(template.to_string())),
+            Field::Template => self
+                .template
+                .map(|template| Cow::Owned(template.to_string())),
             Field::Service => self.service.map(Cow::Borrowed),
             Field::Host => self.host.map(Cow::Borrowed),
             _ => self.parts().text(field),
@@ -218,7 +228,9 @@ impl Record for View<'_> {
         match field {
             Field::Id => Some(Cow::Owned(self.block.id(self.i).to_string())),
             Field::Message => Some(Cow::Borrowed(self.message())),
-            Field::Template => self.template().map(|template| Cow::Owned(template.to_string())),
+            Field::Template => self
+                .template()
+                .map(|template| Cow::Owned(template.to_string())),
             Field::Service => self.block.base.services.get(self.i).map(Cow::Borrowed),
             Field::Host => self.block.base.hosts.get(self.i).map(Cow::Borrowed),
             _ => self.parts()?.text(field),

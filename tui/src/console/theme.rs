@@ -183,7 +183,8 @@ impl Theme {
             Depth::Sixteen | Depth::None => sixteen,
         };
         let fg = |pair| Style::new().fg(color(pair));
-        let text = palette.text.map_or_else(Style::new, fg);
+        // Set, not left as it is: text also stands over what was drawn before.
+        let text = palette.text.map_or(Style::new().fg(Color::Reset), fg);
         Self {
             name,
             depth,
@@ -213,7 +214,7 @@ impl Theme {
     }
 
     fn mono(name: ThemeName) -> Self {
-        let plain = Style::new();
+        let plain = Style::new().fg(Color::Reset);
         let bold = plain.add_modifier(Modifier::BOLD);
         let dim = plain.add_modifier(Modifier::DIM);
         Self {
@@ -224,7 +225,7 @@ impl Theme {
             dim,
             rule: dim,
             accent: bold,
-            selection: plain.add_modifier(Modifier::REVERSED),
+            selection: Style::new().add_modifier(Modifier::REVERSED),
             good: plain,
             notice: plain,
             warning: bold,

@@ -8,6 +8,9 @@ use hark_api::{EventId, Filter, FilterError};
 
 use super::log::EventLog;
 
+/// Rows that are seen before an event that was gone to.
+const LEAD_ROWS: usize = 8;
+
 /// Which of the kept events are in the list.
 enum Rows {
     /// All.
@@ -194,6 +197,9 @@ impl Browse {
         if let Some(number) = found {
             self.hold(log);
             self.held = Some(number);
+            // Not at the very top: what led to it is seen too.
+            let row = self.selected_row(log).unwrap_or(0);
+            self.top.set(row.saturating_sub(LEAD_ROWS));
         }
         found.is_some()
     }

@@ -130,7 +130,7 @@ fn histogram(canvas: &mut Canvas<'_>, area: Rect, app: &App) {
     let max = counts.iter().copied().max().unwrap_or(0);
     for (column, (count, tier)) in counts.iter().zip(&tiers).enumerate() {
         let style = match tier {
-            Tier::Normal => theme.cpu,
+            Tier::Normal => theme.rule,
             tier => theme.tier(*tier),
         };
         let place = Rect {

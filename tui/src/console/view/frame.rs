@@ -2,6 +2,7 @@
 
 use hark_api::Health;
 use ratatui::layout::{Position, Rect};
+use ratatui::style::Modifier;
 use unicode_width::UnicodeWidthStr as _;
 
 use crate::console::keys::{Action, BINDINGS};
@@ -15,7 +16,13 @@ use crate::units;
 pub(super) fn header(canvas: &mut Canvas<'_>, area: Rect, app: &App) {
     let theme = canvas.theme;
     let y = area.y;
-    let mut x = canvas.put(area.x + 1, y, 4, "hark", theme.accent.patch(theme.strong)) + 1;
+    let mut x = canvas.put(
+        area.x + 1,
+        y,
+        4,
+        "hark",
+        theme.accent.add_modifier(Modifier::BOLD),
+    ) + 1;
     let clock = &moment::clock(app.now)[..8];
     let (sign, word, style) = match (&app.link, app.status.as_ref().map(|s| &s.health)) {
         (Link::Connecting, _) => ("◌", "connecting", theme.dim),
@@ -169,12 +176,7 @@ pub(super) fn filter(
         if before >= scroll {
             let at = text_x + (before - scroll) as u16;
             let place = Rect::new(at, area.y, 1, 1).intersection(area);
-            canvas.paint(
-                place,
-                theme
-                    .critical()
-                    .add_modifier(ratatui::style::Modifier::UNDERLINED),
-            );
+            canvas.paint(place, theme.critical().add_modifier(Modifier::UNDERLINED));
         }
     }
     Position::new(text_x + cursor.min(width), area.y)

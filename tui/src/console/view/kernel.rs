@@ -10,6 +10,7 @@ use crate::console::state::history::Curve;
 use crate::console::widget::canvas::{Canvas, split_top};
 use crate::console::widget::chart;
 use crate::console::widget::page::Page;
+use crate::console::widget::words;
 use crate::units;
 
 pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, app: &App) {
@@ -131,16 +132,17 @@ pub(super) fn feature_lines(page: &mut Page<'_>, canvas: &Canvas<'_>, feature: &
     for program in &feature.programs {
         let cost = match (program.runs, program.nanos) {
             (Some(runs), Some(nanos)) if runs > 0 => format!(
-                "{} runs, {:.0} ns each",
+                "{:>7} runs  {:>6.0} ns each",
                 units::count(runs as f64),
                 nanos as f64 / runs as f64
             ),
             (Some(_), _) => "has not run".to_owned(),
             _ => "cost is not counted".to_owned(),
         };
+        let hook = words::fit(&program.hook, 44);
         page.line([
             ("  ", theme.dim),
-            (&program.hook, theme.dim),
+            (&format!("{hook:<44}"), theme.dim),
             ("  ", theme.dim),
             (&cost, theme.text),
         ]);

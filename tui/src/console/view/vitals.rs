@@ -79,13 +79,13 @@ pub(super) fn flat(canvas: &mut Canvas<'_>, area: Rect, app: &App) {
 fn draw_line(canvas: &mut Canvas<'_>, area: Rect, app: &App, line: &Line) {
     let theme = canvas.theme;
     canvas.put(area.x + 1, area.y, 6, line.name, theme.dim);
-    canvas.put_right(area.x + 15, area.y, 8, &line.value, line.style);
+    canvas.put_right(area.x + 16, area.y, 8, &line.value, line.style);
     let graph_width = match area.width {
         0..=30 => 5,
-        31..=44 => 7,
-        _ => (area.width - 33).min(24),
+        31..=44 => 6,
+        _ => (area.width - 34).min(24),
     };
-    let graph = Rect::new(area.x + 16, area.y, graph_width, 1);
+    let graph = Rect::new(area.x + 17, area.y, graph_width, 1);
     match line.graph {
         Graph::Curve(curve, max) => {
             chart::spark(
@@ -141,7 +141,7 @@ fn lines(canvas: &Canvas<'_>, app: &App, vitals: &Vitals) -> Vec<Line> {
             name: "waits",
             value: percent(worst),
             style: theme.share(worst * 2.0, theme.system),
-            graph: Graph::Curve(curve, 1.0),
+            graph: Graph::Curve(curve, 0.25),
             more: if worst < 0.000_5 {
                 String::new()
             } else {
@@ -281,7 +281,7 @@ pub(super) fn tall(canvas: &mut Canvas<'_>, area: Rect, app: &App) {
                 name,
                 &percent(some),
                 curve,
-                1.0,
+                0.25,
                 style,
             );
         }

@@ -6,7 +6,6 @@ use ratatui::style::Style;
 use super::canvas::Canvas;
 
 const EIGHTHS: [&str; 9] = [" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"];
-const BAR_EIGHTHS: [&str; 9] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉", "█"];
 
 /// A curve one line high: a column a value, the newest at the right, `max` the full height.
 pub(crate) fn spark(
@@ -106,9 +105,9 @@ pub(crate) fn bar(canvas: &mut Canvas<'_>, area: Rect, share: f64, style: Style)
     let width = usize::from(area.width);
     let track = canvas.theme.rule;
     canvas.put(area.x, area.y, area.width, &"─".repeat(width), track);
-    let eighths = (self::share(share, 1.0) * width as f64 * 8.0).round() as usize;
-    let eighths = if share > 0.0 { eighths.max(1) } else { 0 };
-    let text = format!("{}{}", "█".repeat(eighths / 8), BAR_EIGHTHS[eighths % 8]);
+    let halves = (self::share(share, 1.0) * width as f64 * 2.0).round() as usize;
+    let halves = if share > 0.0 { halves.max(1) } else { 0 };
+    let text = format!("{}{}", "━".repeat(halves / 2), "╸".repeat(halves % 2));
     canvas.put(area.x, area.y, area.width, &text, style);
 }
 
@@ -172,9 +171,9 @@ mod tests {
     #[test]
     fn bars_fill_and_odd_values_break_nothing() {
         let full = |share| drawn(4, 1, |c, a| bar(c, a, share, Style::new())).concat();
-        assert_eq!(full(0.5), "██──");
-        assert_eq!(full(1.5), "████");
-        assert_eq!(full(0.001), "▏───");
+        assert_eq!(full(0.5), "━━──");
+        assert_eq!(full(1.5), "━━━━");
+        assert_eq!(full(0.001), "╸───");
         assert_eq!(full(f64::NAN), "────");
         assert_eq!(full(0.0), "────");
     }
