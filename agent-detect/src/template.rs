@@ -25,7 +25,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             max_templates: 10_000,
-            branching: 4,
+            branching: 3,
         }
     }
 }
@@ -34,6 +34,9 @@ impl Default for Config {
 const MAX_LINE: usize = 2048;
 /// Words of a line that are looked at.
 const MAX_WORDS: usize = 64;
+
+/// Words that stay when another becomes a variable; the first always does.
+const LEAST_CONSTANT: usize = 2;
 
 /// The template of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -317,7 +320,7 @@ impl Miner {
             };
             let mut words = model.words.clone();
             words[place] = ANY;
-            let text = blank(&model.text, place, &model.words);
+            let text = blank(&model.text, place);
             let wider = self.next;
             self.next += 1;
             let (mut seen, mut last) = (0, 0);
@@ -349,8 +352,9 @@ impl Miner {
 
     fn branch(&self, id: u32) -> Option<(usize, Vec<u32>)> {
         let words = &self.templates.get(&id)?.words;
+        let constant = words.iter().filter(|&&w| w != ANY).count();
         for (place, hole) in holes(words).enumerate() {
-            if words[place] == ANY {
+            if words[place] == ANY || place == 0 || constant <= LEAST_CONSTANT {
                 continue;
             }
             let mut others: Vec<u32> = self.holes.get(&hole)?.clone();
@@ -478,35 +482,50 @@ fn scan(
     let bytes = line.as_bytes();
     let mut i = 0;
     while i < bytes.len() && words.len() < MAX_WORDS {
-        if !WORD[usize::from(bytes[i])] {
+        if !is_word(bytes, i) {
             i += 1;
             continue;
         }
         let start = i;
-        let mut hash = 0xCBF2_9CE4_8422_2325_u64;
-        let mut digit = false;
-        while i < bytes.len() && WORD[usize::from(bytes[i])] {
+        let mut hash = SEED;
+        let (mut digit, mut dots) = (false, 0);
+        while i < bytes.len() && is_word(bytes, i) {
             let b = bytes[i];
             digit |= b.is_ascii_digit();
-            hash = (hash ^ u64::from(b)).wrapping_mul(0x0000_0100_0000_01B3);
+            dots += u32::from(b == b'.');
+            hash = step(hash, b);
             i += 1;
         }
         // A stop at the end of a sentence is not part of the word.
         let mut end = i;
-        while end > start + 1 && matches!(bytes[end - 1], b'.') {
+        if bytes[end - 1] == b'.' && end > start + 1 {
             end -= 1;
+            dots -= 1;
+            hash = bytes[start..end].iter().fold(SEED, |h, &b| step(h, b));
         }
-        if end < i {
-            hash = fnv(&bytes[start..end]);
-        }
-        let path = bytes[start] == b'/' && end > start + 1;
-        if digit || path {
+        let word = &bytes[start..end];
+        let path = word.len() > 1 && (word[0] == b'/' || word.starts_with(b"./"));
+        let value = start > 0 && bytes[start - 1] == b'=';
+        let numbered = is_numbered(bytes, end);
+        let octet = is_octet(bytes, start, end);
+        let previous = words.last() == Some(&ANY);
+        if digit
+            || path
+            || value
+            || numbered
+            || octet
+            || dots >= 2
+            || is_date(word)
+            || (previous && is_unit(word))
+        {
             variables.push(start as u32..end as u32);
-            if words.last() != Some(&ANY) {
+            if previous {
+                if let Some(span) = spans.last_mut() {
+                    span.end = end as u32;
+                }
+            } else {
                 words.push(ANY);
                 spans.push(start as u32..end as u32);
-            } else if let Some(span) = spans.last_mut() {
-                span.end = end as u32;
             }
         } else {
             words.push(hash.max(1));
@@ -516,10 +535,53 @@ fn scan(
     hash_words(words)
 }
 
-fn fnv(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xCBF2_9CE4_8422_2325_u64, |h, &b| {
-        (h ^ u64::from(b)).wrapping_mul(0x0000_0100_0000_01B3)
-    })
+/// Whether a word goes on or begins here. Dots in a row lead the eye, not a word.
+fn is_word(bytes: &[u8], i: usize) -> bool {
+    let b = bytes[i];
+    WORD[usize::from(b)]
+        && (b != b'.' || (bytes.get(i + 1) != Some(&b'.') && (i == 0 || bytes[i - 1] != b'.')))
+}
+
+/// Whether a number in parentheses follows at once, as in `LOCAL(0)`.
+fn is_numbered(bytes: &[u8], end: usize) -> bool {
+    let rest = bytes.get(end..).unwrap_or_default();
+    let Some(inside) = rest.strip_prefix(b"(") else {
+        return false;
+    };
+    let digits = inside.iter().take_while(|b| b.is_ascii_digit()).count();
+    digits > 0 && inside.get(digits) == Some(&b')')
+}
+
+/// Whether it is two hexadecimal digits beside a colon, as in a MAC address.
+fn is_octet(bytes: &[u8], start: usize, end: usize) -> bool {
+    end - start == 2
+        && bytes[start..end].iter().all(u8::is_ascii_hexdigit)
+        && ((start > 0 && bytes[start - 1] == b':') || bytes.get(end) == Some(&b':'))
+}
+
+/// Names of months and days as they stand in dates.
+fn is_date(word: &[u8]) -> bool {
+    const NAMES: [&[u8; 3]; 19] = [
+        b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov",
+        b"Dec", b"Mon", b"Tue", b"Wed", b"Thu", b"Fri", b"Sat", b"Sun",
+    ];
+    word.len() == 3 && word[0].is_ascii_uppercase() && NAMES.iter().any(|n| &n[..] == word)
+}
+
+/// Units that stand after a number and change with its size.
+fn is_unit(word: &[u8]) -> bool {
+    const UNITS: [&[u8]; 20] = [
+        b"B", b"KB", b"kB", b"MB", b"GB", b"TB", b"KiB", b"MiB", b"GiB", b"TiB", b"ns", b"us",
+        b"ms", b"s", b"sec", b"secs", b"min", b"h", b"MHz", b"GHz",
+    ];
+    word.len() <= 4 && UNITS.contains(&word)
+}
+
+const SEED: u64 = 0xCBF2_9CE4_8422_2325;
+
+/// One step of FNV-1a.
+fn step(hash: u64, b: u8) -> u64 {
+    (hash ^ u64::from(b)).wrapping_mul(0x0000_0100_0000_01B3)
 }
 
 /// The line with its variables replaced by `<*>`.
@@ -538,42 +600,41 @@ fn render(line: &str, words: &[Word], spans: &[Range<u32>]) -> String {
 }
 
 /// A template's text with one more of its words replaced by `<*>`.
-fn blank(text: &str, place: usize, words: &[Word]) -> String {
-    // Words and wildcards come in the text in their order.
+fn blank(text: &str, place: usize) -> String {
+    // Words and wildcards come in the text in the order of the template's words.
     let bytes = text.as_bytes();
-    let mut index = 0;
-    let mut i = 0;
+    let (mut index, mut i) = (0, 0);
     while i < bytes.len() {
-        if text[i..].starts_with("<*>") {
+        if bytes[i..].starts_with(b"<*>") {
             if index == place {
-                return text.to_owned();
+                break;
             }
             index += 1;
             i += 3;
             continue;
         }
-        if !WORD[usize::from(bytes[i])] {
+        if !is_word(bytes, i) {
             i += 1;
-            while i < bytes.len() && !text.is_char_boundary(i) {
-                i += 1;
-            }
             continue;
         }
         let start = i;
-        while i < bytes.len() && WORD[usize::from(bytes[i])] {
+        while i < bytes.len() && is_word(bytes, i) {
             i += 1;
         }
-        let mut end = i;
-        while end > start + 1 && bytes[end - 1] == b'.' {
-            end -= 1;
-        }
+        let end = if bytes[i - 1] == b'.' && i > start + 1 {
+            i - 1
+        } else {
+            i
+        };
         if index == place {
-            return format!("{}<*>{}", &text[..start], &text[end..]);
+            let (before, after) = (text.get(..start), text.get(end..));
+            return format!(
+                "{}<*>{}",
+                before.unwrap_or_default(),
+                after.unwrap_or_default()
+            );
         }
         index += 1;
-        if index > words.len() {
-            break;
-        }
     }
     text.to_owned()
 }
