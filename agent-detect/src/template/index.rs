@@ -18,6 +18,8 @@ pub(super) struct Index {
     columns: HashMap<u64, Column>,
     /// Templates by the hash of their pattern with a wildcard for one compound.
     compounds: HashMap<u64, Vec<u32>>,
+    /// Templates with a run of wildcards, by the hash of their pattern with one for each run.
+    runs: HashMap<u64, Vec<u32>>,
     /// By number of tokens: where wildcards were found, and in how many templates. A search of
     /// this "tuple space" (Srinivasan, Suri & Varghese, SIGCOMM 1999) takes one probe for each
     /// set of places, not one for each template.
@@ -111,6 +113,12 @@ impl Index {
         self.compounds.get(&hash).map_or(&[], Vec::as_slice)
     }
 
+    /// The templates that differ from the pattern of this hash in the lengths of runs of
+    /// wildcards.
+    pub(super) fn runs(&self, hash: u64) -> &[u32] {
+        self.runs.get(&hash).map_or(&[], Vec::as_slice)
+    }
+
     /// Whether a template with these found wildcards can be taken in.
     pub(super) fn takes(&self, pattern: &Pattern) -> bool {
         let masks = self.masks.get(&pattern.parts().len());
@@ -132,6 +140,9 @@ impl Index {
         for compound in pattern.compounds() {
             let hash = pattern.with_wildcard(compound, false).hash();
             self.compounds.entry(hash).or_default().push(id);
+        }
+        if let Some(collapsed) = pattern.collapsed() {
+            self.runs.entry(collapsed.hash()).or_default().push(id);
         }
         if !pattern.found().is_empty() {
             let masks = self.masks.entry(pattern.parts().len()).or_default();
@@ -157,12 +168,10 @@ impl Index {
         }
         for compound in pattern.compounds() {
             let hash = pattern.with_wildcard(compound, false).hash();
-            if let Some(ids) = self.compounds.get_mut(&hash) {
-                ids.retain(|&other| other != id);
-                if ids.is_empty() {
-                    self.compounds.remove(&hash);
-                }
-            }
+            drop_id(&mut self.compounds, hash, id);
+        }
+        if let Some(collapsed) = pattern.collapsed() {
+            drop_id(&mut self.runs, collapsed.hash(), id);
         }
         let length = pattern.parts().len();
         if let Some(masks) = self.masks.get_mut(&length)
@@ -175,6 +184,15 @@ impl Index {
             if masks.is_empty() {
                 self.masks.remove(&length);
             }
+        }
+    }
+}
+
+fn drop_id(map: &mut HashMap<u64, Vec<u32>>, hash: u64, id: u32) {
+    if let Some(ids) = map.get_mut(&hash) {
+        ids.retain(|&other| other != id);
+        if ids.is_empty() {
+            map.remove(&hash);
         }
     }
 }

@@ -265,31 +265,31 @@ impl Miner {
         id
     }
 
-    /// The template that covers the pattern: the one with the fewest wildcards, the oldest.
+    /// The template that covers the pattern, as it stands or with a compound or a run of
+    /// wildcards taken as one.
     fn covering(&self, pattern: &Pattern) -> Option<TemplateId> {
+        self.covering_as_is(pattern)
+            .or_else(|| self.covering_as_is(&pattern.collapsed()?))
+            .or_else(|| {
+                pattern.compounds().find_map(|compound| {
+                    self.covering_as_is(&pattern.with_wildcard(compound, false))
+                })
+            })
+    }
+
+    /// The template that covers the pattern: the same one, or else that with the fewest found
+    /// wildcards, the oldest of them.
+    fn covering_as_is(&self, pattern: &Pattern) -> Option<TemplateId> {
         let covers = |id: &TemplateId| {
             self.templates
                 .get(id)
                 .is_some_and(|template| template.pattern.covers(pattern))
         };
-        if let Some(id) = self.index.with_hash(pattern.hash()).filter(covers) {
-            return Some(id);
-        }
-        self.index
-            .covering(pattern)
-            .filter(|(_, id)| covers(id))
-            .min()
-            .map(|(_, id)| id)
-            .or_else(|| {
-                pattern.compounds().find_map(|compound| {
-                    let wider = pattern.with_wildcard(compound, false);
-                    self.index.with_hash(wider.hash()).filter(|id| {
-                        self.templates
-                            .get(id)
-                            .is_some_and(|template| template.pattern.covers(&wider))
-                    })
-                })
-            })
+        let same = self.index.with_hash(pattern.hash()).filter(covers);
+        same.or_else(|| {
+            let covering = self.index.covering(pattern);
+            covering.filter(|(_, id)| covers(id)).min().map(|(_, id)| id)
+        })
     }
 
     /// Puts a wildcard where enough templates differ from the pattern in one word, and takes
@@ -340,11 +340,21 @@ impl Miner {
         if !ids.is_empty() {
             return self.absorb_covered(wider, &ids, pattern, held);
         }
-        let compounds: Vec<_> = self.index.compounds(pattern.hash()).to_vec();
-        for &id in &compounds {
+        let collapsed = pattern.collapsed();
+        let hash = collapsed.as_ref().map_or(pattern.hash(), Pattern::hash);
+        let mut same = self.index.runs(hash).to_vec();
+        if collapsed.is_none() {
+            same.extend_from_slice(self.index.compounds(hash));
+        }
+        for &id in &same {
             self.absorb(id, held);
         }
-        !compounds.is_empty()
+        if let Some(collapsed) = collapsed
+            && !same.is_empty()
+        {
+            *pattern = collapsed;
+        }
+        !same.is_empty()
     }
 
     fn absorb_covered(

@@ -226,29 +226,64 @@ impl Pattern {
                 })
     }
 
-    /// For each wildcard of this pattern, the tokens of a covered shape that it stands for.
-    ///
-    /// Either both have the same number of tokens, or chunks of `shape` hold compounds where
-    /// this pattern has one wildcard.
+    /// This pattern with one wildcard for each run of them that has only spaces inside, if it
+    /// has such a run.
+    pub(super) fn collapsed(&self) -> Option<Self> {
+        let mut key = Vec::with_capacity(self.key.len());
+        let mut found = Vec::new();
+        let (mut count, mut last_wild) = (0, false);
+        for (at, part) in self.parts.iter().enumerate() {
+            let wild = part.role == Role::Wild;
+            if wild && last_wild && part.spaced {
+                continue;
+            }
+            if at > 0 {
+                key.push(if part.spaced { b' ' } else { JOINT });
+            }
+            key.extend_from_slice(self.bytes(part));
+            if self.found.binary_search(&(at as u16)).is_ok() {
+                found.push(count);
+            }
+            count += 1;
+            last_wild = wild;
+        }
+        (usize::from(count) < self.parts.len()).then(|| Self::of_key(&key, found))
+    }
+
+    /// For each wildcard of this pattern, the tokens of a covered shape that it stands for: one,
+    /// or several where the shape has a compound or a run of wildcards.
     pub(super) fn align(&self, shape: &Self) -> Vec<(u16, u16)> {
-        let wild = |at: &usize| self.parts[*at].role == Role::Wild;
-        if self.parts.len() == shape.parts.len() {
-            return (0..self.parts.len())
-                .filter(wild)
+        let (mine, theirs) = (self.parts.len(), shape.parts.len());
+        let wild = |at: usize| self.parts[at].role == Role::Wild;
+        if mine == theirs {
+            return (0..mine)
+                .filter(|&at| wild(at))
                 .map(|at| (at as u16, at as u16 + 1))
                 .collect();
         }
+        // fits[i][j]: the tokens from i on can stand for those of the shape from j on.
+        let width = theirs + 1;
+        let mut fits = vec![false; (mine + 1) * width];
+        fits[mine * width + theirs] = true;
+        for i in (0..mine).rev() {
+            for j in (0..theirs).rev() {
+                fits[i * width + j] = if wild(i) {
+                    fits[(i + 1) * width + j + 1] || fits[i * width + j + 1]
+                } else {
+                    self.at(i) == shape.at(j) && fits[(i + 1) * width + j + 1]
+                };
+            }
+        }
         let mut ranges = Vec::new();
-        for (mine, theirs) in self.chunks().zip(shape.chunks()) {
-            let longer = theirs.len().saturating_sub(mine.len());
-            let mut shift = 0;
-            for at in mine.clone() {
-                if self.parts[at].role == Role::Wild {
-                    let start = theirs.start + (at - mine.start) + shift;
-                    let more = if shift == 0 { longer } else { 0 };
-                    ranges.push((start as u16, (start + 1 + more) as u16));
-                    shift += more;
+        let mut j = 0;
+        for i in 0..mine {
+            let start = j.min(theirs);
+            j = (start + 1).min(theirs);
+            if wild(i) {
+                while j < theirs && !fits[(i + 1) * width + j] {
+                    j += 1;
                 }
+                ranges.push((start as u16, j as u16));
             }
         }
         ranges

@@ -235,6 +235,7 @@ impl Reader<'_> {
         if before > 0
             && let Form::Variable(last) = self.out[before - 1].form
             && last != Kind::Empty
+            && (self.out.len() > before || !token.spaced || is_time(last, kind))
         {
             let adjacent = self.out.len() == before;
             self.out.truncate(before);
@@ -260,6 +261,14 @@ fn closes(open: u8, token: &Token) -> bool {
     token.form == Form::Punct(close)
 }
 
+/// Whether two variables with a space between them are one time.
+fn is_time(first: Kind, second: Kind) -> bool {
+    matches!(
+        (first, second),
+        (Kind::Time, Kind::Time | Kind::Number) | (Kind::Number, Kind::Time)
+    )
+}
+
 /// The kind of two variables in a row.
 fn joined(first: Kind, second: Kind, colon: bool, adjacent: bool) -> Kind {
     match (first, second) {
@@ -274,6 +283,10 @@ fn joined(first: Kind, second: Kind, colon: bool, adjacent: bool) -> Kind {
 
 /// The longest group of tokens whose repetition is folded.
 const LONGEST_GROUP: usize = 12;
+
+/// How many variables in a row, parted by spaces, are a list. Fewer are likelier to be fields,
+/// each with a meaning of its own, unless their number is found to vary.
+const LONG_LIST: usize = 5;
 
 /// Folds a group of tokens with a variable in it that stands three times or more in a row
 /// (`a=1, b=2, a=3, b=4, a=5, b=6`) into its first appearance. What the rest held belongs to the
@@ -298,7 +311,7 @@ struct Repeat {
     start: usize,
     /// How many tokens it has.
     length: usize,
-    /// How often it stands there, at least three times.
+    /// How often it stands there.
     times: usize,
     /// Its last variable, as an index of the tokens.
     kept: usize,
@@ -315,6 +328,7 @@ fn find_repeat(line: &[u8], tokens: &[Token], plain: &[usize]) -> Option<Repeat>
         (a, b) => a == b,
     };
     for length in 1..=LONGEST_GROUP.min(plain.len() / 3) {
+        let least = if length == 1 { LONG_LIST } else { 3 };
         let mut run = 0;
         for at in length..=plain.len() {
             if at < plain.len() && same(plain[at], plain[at - length]) {
@@ -323,7 +337,7 @@ fn find_repeat(line: &[u8], tokens: &[Token], plain: &[usize]) -> Option<Repeat>
             }
             let start = at - length - run;
             let group = &plain[start..start + length];
-            if run >= 2 * length
+            if run + length >= length * least
                 && let Some(&kept) = group.iter().rev().find(|&&at| variable(at))
             {
                 return Some(Repeat {
