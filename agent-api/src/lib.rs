@@ -10,6 +10,8 @@ pub mod client;
 mod event;
 pub mod filter;
 mod incident;
+#[cfg(feature = "openapi")]
+mod openapi;
 mod rest;
 mod series;
 mod status;
@@ -23,7 +25,10 @@ pub use event::{
 };
 pub use filter::{Filter, FilterError};
 pub use incident::{Evidence, Incident, IncidentId, Suspect};
-pub use rest::{Accepted, BatchAccepted, EventPage, InputError, Missed, Problem};
+pub use rest::{
+    Accepted, BatchAccepted, EventPage, InputError, Missed, Problem, SeriesData, SeriesEntry,
+    SeriesList, SeriesPoint,
+};
 pub use series::{MetricType, SeriesKey};
 pub use status::{
     Feature, FeatureState, Health, IngestStatus, ProgramCost, SelfUse, SourceStatus, Status,

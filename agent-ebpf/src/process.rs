@@ -1,6 +1,5 @@
 //! Processes: executed, created, ended. And the control groups that they are in.
 
-use aya_ebpf::EbpfContext as _;
 use aya_ebpf::helpers::generated::{bpf_probe_read_kernel_str, bpf_probe_read_user};
 use aya_ebpf::macros::{btf_tracepoint, map};
 use aya_ebpf::maps::PerCpuArray;
@@ -14,12 +13,18 @@ use crate::emit::{emit, emit_bytes, header};
 use crate::kernel::{
     cgroup_id, comm_of, current_task, global, member, parent_of, started, task_at,
 };
+use crate::path::{Place, WALK_MAX, root, walk};
 
-/// An exec record with room for its arguments: too large for the stack.
+/// Room for the texts of an exec record.
+const TEXTS: usize = 4096;
+/// Bounds that the verifier sees, for lengths that are lower anyway.
+const PATH_MASK: usize = 2 * PATH_LEN - 1;
+
+/// An exec record with its texts: too large for the stack.
 #[repr(C)]
 struct ExecScratch {
     record: ExecRecord,
-    arguments: [u8; ARGUMENTS_MAX],
+    texts: [u8; TEXTS],
 }
 
 #[map]
@@ -41,54 +46,69 @@ pub(crate) fn process_exec(ctx: BtfTracePointContext) -> i32 {
     // on one CPU.
     let scratch = unsafe { &mut *scratch };
     let record = &mut scratch.record;
+    let texts = scratch.texts.as_mut_ptr();
     record.header = header(Kind::Exec, current);
-    record.started = started(task);
+    record.reserved = 0;
     let parent = parent_of(task);
     record.parent = member!(parent, task_tgid => u32).unwrap_or(0);
     record.parent_comm = comm_of(parent);
 
     let filename = member!(binprm, binprm_filename => u64).unwrap_or(0);
-    record.path[0] = 0;
-    // SAFETY: the helper checks the source; the destination is as long as told.
-    unsafe {
-        bpf_probe_read_kernel_str(
-            record.path.as_mut_ptr().cast(),
-            PATH_LEN as u32,
-            filename as *const _,
-        );
-    }
+    // SAFETY: the helper checks the source; there is room.
+    let told =
+        unsafe { bpf_probe_read_kernel_str(texts.cast(), PATH_LEN as u32, filename as *const _) };
+    let mut len = if told > 0 {
+        told as usize & PATH_MASK
+    } else {
+        0
+    };
+    record.path_len = len as u32;
 
     let mm = member!(task, task_mm => u64).unwrap_or(0);
+    let fs = member!(task, task_fs => u64).unwrap_or(0);
+    let root = root(fs);
+    let file = member!(mm, mm_exe_file => u64).unwrap_or(0);
+    let exe = Place {
+        mnt: member!(file, file_mnt => u64).unwrap_or(0),
+        dentry: member!(file, file_dentry => u64).unwrap_or(0),
+    };
+    // SAFETY: `len` is at most `PATH_MASK`: there is room for a walk.
+    record.exe = unsafe { walk(exe, root, texts.add(len)) };
+    len += record.exe.len as usize & WALK_MAX;
+    let directory = Place {
+        mnt: member!(fs, fs_pwd_mnt => u64).unwrap_or(0),
+        dentry: member!(fs, fs_pwd_dentry => u64).unwrap_or(0),
+    };
+    // SAFETY: `len` is at most `PATH_MASK + WALK_MAX`: there is room for another.
+    record.directory = unsafe { walk(directory, root, texts.add(len)) };
+    len += record.directory.len as usize & WALK_MAX;
+
     let start = member!(mm, mm_arg_start => u64).unwrap_or(0);
     let end = member!(mm, mm_arg_end => u64).unwrap_or(0);
     let all = end.saturating_sub(start);
     record.arguments_bytes = all;
-    let mut len = if all > ARGUMENTS_MAX as u64 {
-        ARGUMENTS_MAX as u64
+    let mut told = if all > ARGUMENTS_MAX as u64 {
+        ARGUMENTS_MAX
     } else {
-        all
+        all as usize
     };
-    // SAFETY: the helper checks the source; `len` is at most the destination's length.
-    let failed = unsafe {
-        bpf_probe_read_user(
-            scratch.arguments.as_mut_ptr().cast(),
-            len as u32,
-            start as *const _,
-        )
-    };
+    told &= ARGUMENTS_MAX;
+    // SAFETY: the helper checks the source; the texts so far and these have room.
+    let failed =
+        unsafe { bpf_probe_read_user(texts.add(len).cast(), told as u32, start as *const _) };
     if failed != 0 {
         debug!(
             &ctx,
             "arguments of process {} cannot be read: {}", current.pid, failed
         );
-        len = 0;
+        told = 0;
     }
-    record.arguments_len = len as u32;
+    record.arguments_len = told as u32;
     debug!(
         &ctx,
         "process {} executes {} bytes of arguments", current.pid, all
     );
-    let len = size_of::<ExecRecord>() + len as usize;
+    let len = size_of::<ExecRecord>() + len + told;
     // SAFETY: `len` is at most the size of the scratch.
     unsafe { emit_bytes(Kind::Exec, (&raw const *scratch).cast(), len) };
     0
@@ -106,7 +126,6 @@ pub(crate) fn process_fork(ctx: BtfTracePointContext) -> i32 {
         Kind::Fork,
         ForkRecord {
             header: header(Kind::Fork, current_task()),
-            started: started(child),
             child: pid,
             parent: member!(parent_of(child), task_tgid => u32).unwrap_or(0),
         },
@@ -185,6 +204,5 @@ pub(crate) fn cgroup_mkdir(ctx: BtfTracePointContext) -> i32 {
             size_of::<CgroupRecord>(),
         );
     }
-    let _ = ctx.as_ptr();
     0
 }

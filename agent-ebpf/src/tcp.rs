@@ -34,7 +34,8 @@ struct Connection {
     started: u64,
     established: u64,
     owner: u32,
-    reserved: u32,
+    /// 1 once it has ended: resets may follow.
+    ended: u32,
 }
 
 /// A listening port.
@@ -100,13 +101,26 @@ fn ends_of(sock: u64) -> Option<Ends> {
     } else {
         return None;
     };
+    let mut local_port = member!(sock, skc_num => u16)?;
+    if local_port == 0 && is_full(member!(sock, skc_state => u8)?) {
+        // The port is given back before a connection is closed; the copy for the wire stays.
+        local_port = u16::from_be(member!(sock, inet_sport => u16)?);
+    }
     Some(Ends {
         family,
-        local_port: member!(sock, skc_num => u16)?,
+        local_port,
         remote_port: u16::from_be(member!(sock, skc_dport => u16)?),
         local,
         remote,
     })
+}
+
+/// Whether a socket in this state is a whole one, as the kernel's `sk_fullsock` has it.
+#[inline(always)]
+fn is_full(state: u8) -> bool {
+    const TIME_WAIT: u8 = 6;
+    const NEW_SYN_RECV: u8 = 12;
+    state != TIME_WAIT && state != NEW_SYN_RECV
 }
 
 #[inline(always)]
@@ -133,14 +147,21 @@ fn unseen(sock: u64, local_port: u16) -> Connection {
         started: 0,
         established: 0,
         owner,
-        reserved: 0,
+        ended: 0,
     }
 }
 
+/// What is known of a connection, even if it has ended.
 #[inline(always)]
 fn known(sock: u64) -> Option<Connection> {
     // SAFETY: as in `unseen`.
     unsafe { CONNECTIONS.get(&sock) }.copied()
+}
+
+/// What is known of a connection that has not ended.
+#[inline(always)]
+fn alive(sock: u64) -> Option<Connection> {
+    known(sock).filter(|connection| connection.ended == 0)
 }
 
 #[inline(always)]
@@ -189,7 +210,7 @@ fn change(sock: u64, old: u32, new: u32) -> Option<()> {
                 started: now(),
                 established: 0,
                 owner: OWNER_CONNECTOR,
-                reserved: 0,
+                ended: 0,
             };
             let _ = CONNECTIONS.insert(&sock, &connection, 0);
         }
@@ -204,7 +225,7 @@ fn change(sock: u64, old: u32, new: u32) -> Option<()> {
         }
         ESTABLISHED => {
             let ends = ends_of(sock)?;
-            let mut connection = match known(sock) {
+            let mut connection = match alive(sock) {
                 Some(connection) if old == SYN_SENT || connection.owner == OWNER_CONNECTOR => {
                     connection
                 }
@@ -227,7 +248,7 @@ fn change(sock: u64, old: u32, new: u32) -> Option<()> {
         }
         FIN_WAIT1 | LAST_ACK => {
             // close(2) or shutdown(2) runs, in its process.
-            let mut connection = match known(sock) {
+            let mut connection = match alive(sock) {
                 Some(connection) => connection,
                 None => unseen(sock, member!(sock, skc_num => u16)?),
             };
@@ -248,14 +269,13 @@ fn closed(sock: u64, old: u32) -> Option<()> {
     if old == LISTEN || old == CLOSE {
         return None;
     }
-    let mut ends = ends_of(sock)?;
-    // The port is given back before the state changes; the copy for the wire stays.
-    ends.local_port = u16::from_be(member!(sock, inet_sport => u16)?);
-    let connection = match known(sock) {
+    let ends = ends_of(sock)?;
+    let mut connection = match alive(sock) {
         Some(connection) => connection,
         None => unseen(sock, ends.local_port),
     };
-    let _ = CONNECTIONS.remove(&sock);
+    connection.ended = 1;
+    let _ = CONNECTIONS.insert(&sock, &connection, 0);
     if old == SYN_RECV && connection.owner != OWNER_CONNECTOR {
         return None; // never established
     }
@@ -336,7 +356,7 @@ fn reset_sent(sock: u64, skb: u64, reason: u32) -> Option<()> {
             started: 0,
             established: 0,
             owner: OWNER_UNKNOWN,
-            reserved: 0,
+            ended: 0,
         },
     };
     let mut record = record(Kind::TcpResetSent, ends, connection);

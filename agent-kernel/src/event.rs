@@ -53,7 +53,7 @@ pub struct Exec {
     pub truncated: bool,
     /// Number of bytes that all arguments have together.
     pub arguments_bytes: u64,
-    /// Working directory, as the process's root sees it; absent where it has ended already.
+    /// Working directory, as the process's root sees it; absent where it lies too deep to be told.
     pub directory: Option<String>,
     /// Command name of the parent.
     pub parent_comm: String,

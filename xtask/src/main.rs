@@ -7,9 +7,15 @@ mod bench;
 #[path = "bench/launch.rs"]
 mod bench;
 mod build_ebpf;
+mod check_docs;
 mod digest;
 mod error;
+mod licenses;
 mod run;
+mod screenshot;
+mod test;
+mod up;
+mod vm;
 
 use std::process::ExitCode;
 
@@ -25,16 +31,34 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Chore {
+    /// Build, start the agent on this host, and open the console on it
+    Up(up::Args),
+    /// Run every test and sum up
+    Test(test::Args),
     /// Build the kernel programs and refresh the committed object and its digest
     BuildEbpf(build_ebpf::Args),
+    /// Check that the links in README.md and docs/ lead somewhere
+    CheckDocs,
+    /// Check that every dependency's license is one that hark may be built with
+    Licenses,
+    /// Take a picture of the console on a real agent
+    Screenshot(screenshot::Args),
     /// Measure: every number in the docs comes from one of these
     Bench(bench::Args),
+    /// Boot other kernels in virtual machines, and show what hark hears in them
+    Vm(vm::Args),
 }
 
 fn main() -> ExitCode {
     let done = match Cli::parse().chore {
+        Chore::Up(args) => up::run(&args),
+        Chore::Test(args) => test::run(&args),
+        Chore::CheckDocs => check_docs::run(),
+        Chore::Licenses => licenses::run(),
         Chore::BuildEbpf(args) => build_ebpf::run(&args),
+        Chore::Screenshot(args) => screenshot::run(&args),
         Chore::Bench(args) => bench::run(args),
+        Chore::Vm(args) => vm::run(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

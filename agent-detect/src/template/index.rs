@@ -1,25 +1,81 @@
 //! Finds the templates that a new shape belongs to, or nearly does.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
+
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::evidence;
 use super::pattern::Pattern;
+
+/// A map whose keys are numbers or hashes already.
+pub(crate) type HashKeyed<K, V> = HashMap<K, V, BuildHasherDefault<KeyHasher>>;
+
+/// Spreads a number over 64 bits (Knuth's multiplicative hashing).
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct KeyHasher(u64);
+
+impl Hasher for KeyHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+    fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.write_u64(u64::from(byte));
+        }
+    }
+    fn write_u32(&mut self, value: u32) {
+        self.write_u64(u64::from(value));
+    }
+    fn write_u64(&mut self, value: u64) {
+        let product = (self.0 ^ value).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        self.0 = product ^ (product >> 32);
+    }
+}
+
+/// Hashes a shape's key, with a seed that a sender of lines cannot know.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SeededHash(u64);
+
+impl Default for SeededHash {
+    fn default() -> Self {
+        Self(RandomState::new().hash_one(0))
+    }
+}
+
+impl BuildHasher for SeededHash {
+    type Hasher = Self;
+    fn build_hasher(&self) -> Self {
+        *self
+    }
+}
+
+impl Hasher for SeededHash {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = xxh3_64_with_seed(bytes, self.0);
+    }
+    // The length of the key: it tells nothing that its bytes do not.
+    fn write_usize(&mut self, _length: usize) {}
+}
 
 /// Most sets of places, for one number of tokens, at which wildcards were found. It bounds the
 /// time of a look-up.
 const MOST_MASKS: usize = 64;
 
 /// All live templates, by what they are and by what they would be with one wildcard more.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Index {
     /// Templates by the hash of their pattern.
-    patterns: HashMap<u64, u32>,
+    patterns: HashKeyed<u64, u32>,
     /// Templates by the hash of their pattern with a wildcard for one word.
-    columns: HashMap<u64, Column>,
+    columns: HashKeyed<u64, Column>,
     /// Templates by the hash of their pattern with a wildcard for one compound.
-    compounds: HashMap<u64, Vec<u32>>,
+    compounds: HashKeyed<u64, Vec<u32>>,
     /// Templates with a run of wildcards, by the hash of their pattern with one for each run.
-    runs: HashMap<u64, Vec<u32>>,
+    runs: HashKeyed<u64, Vec<u32>>,
     /// By number of tokens: where wildcards were found, and in how many templates. A search of
     /// this "tuple space" (Srinivasan, Suri & Varghese, SIGCOMM 1999) takes one probe for each
     /// set of places, not one for each template.
@@ -27,7 +83,7 @@ pub(super) struct Index {
 }
 
 /// Templates that differ in one word.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Column {
     /// Them, in the order in which they came, with how many different words each asks for.
     templates: Vec<(u32, usize)>,
@@ -188,7 +244,7 @@ impl Index {
     }
 }
 
-fn drop_id(map: &mut HashMap<u64, Vec<u32>>, hash: u64, id: u32) {
+fn drop_id(map: &mut HashKeyed<u64, Vec<u32>>, hash: u64, id: u32) {
     if let Some(ids) = map.get_mut(&hash) {
         ids.retain(|&other| other != id);
         if ids.is_empty() {

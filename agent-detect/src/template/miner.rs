@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
 
+use super::checkpoint::Checkpoint;
 use super::evidence::WILDCARD_COUNTS;
-use super::index::{self, Index};
+use super::index::{self, HashKeyed, Index, SeededHash};
+use super::parameter::{self, Parameter};
 use super::pattern::Pattern;
 use super::shape::Shaper;
-use super::token::{Form, Token};
-use super::variable::Kind;
 
 /// A template's number: given once, never to another template, stable across restarts.
 pub type TemplateId = u32;
@@ -48,54 +48,28 @@ impl Config {
     }
 }
 
-/// What a line is.
+/// The template of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Mined<'a> {
-    /// Its template.
+pub struct Mined {
+    /// Its number.
     pub template: TemplateId,
     /// This line began the template: nothing like it was seen before, or it was forgotten.
     pub new: bool,
-    /// What stands at the template's wildcards, in their order.
-    pub parameters: &'a [Parameter],
-}
-
-/// What stands in a line at a wildcard of its template.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Parameter {
-    /// What it looks like.
-    pub kind: Kind,
-    /// Its first byte in the line.
-    pub start: usize,
-    /// One past its last byte. `line[start..end]` is text: both are character boundaries.
-    pub end: usize,
 }
 
 /// A template.
 #[derive(Clone, Debug)]
-pub struct Template {
-    id: TemplateId,
-    pattern: Pattern,
+pub(super) struct Template {
+    pub(super) id: TemplateId,
+    pub(super) pattern: Pattern,
+    /// The pattern as text.
+    pub(super) text: String,
     /// How often the pattern was widened; remembered shapes of an older one are looked up anew.
-    version: u32,
-    lines: u64,
-    last: u64,
-}
-
-impl Template {
-    /// Its number.
-    pub fn id(&self) -> TemplateId {
-        self.id
-    }
-
-    /// Its text, with `<*>` for what varies.
-    pub fn text(&self) -> String {
-        self.pattern.to_string()
-    }
-
+    pub(super) version: u32,
     /// How many lines it had.
-    pub fn lines(&self) -> u64 {
-        self.lines
-    }
+    pub(super) lines: u64,
+    /// When it was last seen, counted in lines.
+    pub(super) last: u64,
 }
 
 /// Counts of what a miner did, and holds.
@@ -122,18 +96,20 @@ struct Known {
 
 /// Mines templates from lines, one by one, as they come.
 ///
-/// See [the module](super) for the method.
-#[derive(Debug)]
+/// Deterministic: the same lines give the same numbers. See [the module](super) for the method.
+/// Saved and read back, it goes on with the same numbers.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(from = "Checkpoint", into = "Checkpoint")]
 pub struct Miner {
-    config: Config,
-    templates: HashMap<TemplateId, Template>,
+    pub(super) config: Config,
+    pub(super) templates: HashKeyed<TemplateId, Template>,
     /// Merged templates, and what they were merged into. Chains are followed.
-    merged: BTreeMap<TemplateId, TemplateId>,
-    index: Index,
+    pub(super) merged: BTreeMap<TemplateId, TemplateId>,
+    pub(super) index: Index,
     /// Shapes that were seen, so that they need not be looked up in the index again.
-    known: HashMap<Box<[u8]>, Known>,
-    next: TemplateId,
-    stats: Stats,
+    known: HashMap<Box<[u8]>, Known, SeededHash>,
+    pub(super) next: TemplateId,
+    pub(super) stats: Stats,
     shaper: Shaper,
     parameters: Vec<Parameter>,
 }
@@ -143,10 +119,10 @@ impl Miner {
     pub fn new(config: Config) -> Self {
         Self {
             config: config.clamped(),
-            templates: HashMap::new(),
+            templates: HashKeyed::default(),
             merged: BTreeMap::new(),
             index: Index::default(),
-            known: HashMap::new(),
+            known: HashMap::default(),
             next: 1,
             stats: Stats::default(),
             shaper: Shaper::default(),
@@ -156,77 +132,64 @@ impl Miner {
 
     /// Gives the line its template. Of a text of several lines only the first that is not blank
     /// counts: the others (a stack trace, a dump) say nothing of what kind of message it is.
-    pub fn observe(&mut self, text: &str) -> Mined<'_> {
-        let line = first_line(text, self.config.max_line);
+    pub fn push(&mut self, text: &str) -> Mined {
+        let line = parameter::first_line(text, self.config.max_line);
         let offset = line.as_ptr().addr() - text.as_ptr().addr();
         self.stats.lines += 1;
         self.shaper.shape(line.as_bytes(), self.config.max_tokens);
-        let mut new = false;
-        let id = if let Some(known) = self.known.get(self.shaper.key())
+        if let Some(known) = self.known.get(self.shaper.key())
             && let Some(template) = self.templates.get_mut(&known.id)
             && template.version == known.version
         {
             template.lines += 1;
             template.last = self.stats.lines;
-            place_parameters(
-                self.shaper.tokens(),
-                known.ranges.as_deref(),
-                offset,
-                &mut self.parameters,
-            );
-            known.id
-        } else {
-            let (id, created) = self.look_up(offset);
-            new = created;
-            id
-        };
-        if line.len() < text.len() - offset && line.len() >= self.config.max_line - 3 {
-            // The line was cut: what is left of it belongs to its last parameter, if any.
-            let end = text[offset..]
-                .find('\n')
-                .map_or(text.len(), |length| offset + length);
-            if let Some(last) = self.parameters.last_mut()
-                && last.kind == Kind::Rest
-            {
-                last.end = end;
-            }
+            let ranges = known.ranges.as_deref();
+            parameter::place(self.shaper.tokens(), ranges, offset, &mut self.parameters);
+            return Mined {
+                template: known.id,
+                new: false,
+            };
         }
-        Mined {
-            template: id,
-            new,
-            parameters: &self.parameters,
-        }
+        self.look_up(offset)
+    }
+
+    /// What stands at the wildcards of the template in the text last pushed, in their order.
+    pub fn variables(&self) -> &[Parameter] {
+        &self.parameters
     }
 
     /// The template of the shape that the shaper holds, which is not known, or not any more.
-    fn look_up(&mut self, offset: usize) -> (TemplateId, bool) {
+    fn look_up(&mut self, offset: usize) -> Mined {
         let shape = Pattern::of_key(self.shaper.key(), Vec::new());
         let before = self.stats.created;
         let id = self.place(shape.clone());
-        let Some(template) = self.templates.get_mut(&id) else {
-            unreachable!("a template that was just placed is there");
-        };
-        template.lines += 1;
-        template.last = self.stats.lines;
-        let pattern = &template.pattern;
-        let plain = pattern.found().is_empty() && pattern.parts().len() == shape.parts().len();
-        let ranges = (!plain).then(|| pattern.align(&shape).into_boxed_slice());
-        place_parameters(
-            self.shaper.tokens(),
-            ranges.as_deref(),
-            offset,
-            &mut self.parameters,
-        );
-        let known = Known {
-            id,
-            version: template.version,
-            ranges,
-        };
-        if self.known.len() >= 4 * self.config.max_templates {
-            self.known.clear();
+        self.parameters.clear();
+        if let Some(template) = self.templates.get_mut(&id) {
+            template.lines += 1;
+            template.last = self.stats.lines;
+            let pattern = &template.pattern;
+            let plain = pattern.found().is_empty() && pattern.parts().len() == shape.parts().len();
+            let ranges = (!plain).then(|| pattern.align(&shape).into_boxed_slice());
+            parameter::place(
+                self.shaper.tokens(),
+                ranges.as_deref(),
+                offset,
+                &mut self.parameters,
+            );
+            if self.known.len() >= 4 * self.config.max_templates {
+                self.known.clear();
+            }
+            let known = Known {
+                id,
+                version: template.version,
+                ranges,
+            };
+            self.known.insert(shape.key().into(), known);
         }
-        self.known.insert(shape.key().into(), known);
-        (id, self.stats.created > before)
+        Mined {
+            template: id,
+            new: self.stats.created > before,
+        }
     }
 
     /// Finds the template that covers the pattern, or makes one, merging those that it covers.
@@ -254,6 +217,7 @@ impl Miner {
             Some(mut template) => {
                 self.sweep(&mut pattern, &mut template);
                 template.version += 1;
+                template.text = pattern.to_string();
                 template.pattern = pattern;
                 self.insert(template)
             }
@@ -288,7 +252,10 @@ impl Miner {
         let same = self.index.with_hash(pattern.hash()).filter(covers);
         same.or_else(|| {
             let covering = self.index.covering(pattern);
-            covering.filter(|(_, id)| covers(id)).min().map(|(_, id)| id)
+            covering
+                .filter(|(_, id)| covers(id))
+                .min()
+                .map(|(_, id)| id)
         })
     }
 
@@ -410,7 +377,7 @@ impl Miner {
             .templates
             .values()
             .filter(|other| pattern.covers(&other.pattern))
-            .map(Template::id)
+            .map(|other| other.id)
             .collect();
         ids.sort_unstable();
         let mut held = Some(template.clone());
@@ -428,6 +395,7 @@ impl Miner {
         self.stats.created += 1;
         self.insert(Template {
             id,
+            text: pattern.to_string(),
             pattern,
             version: 0,
             lines: 0,
@@ -435,7 +403,7 @@ impl Miner {
         })
     }
 
-    fn insert(&mut self, template: Template) -> TemplateId {
+    pub(super) fn insert(&mut self, template: Template) -> TemplateId {
         let id = template.id;
         self.index.insert(id, &template.pattern);
         self.templates.insert(id, template);
@@ -443,7 +411,7 @@ impl Miner {
     }
 
     /// Forgets the sixteenth of the templates that was unseen longest, but not `kept`.
-    fn forget(&mut self, kept: TemplateId) {
+    pub(super) fn forget(&mut self, kept: TemplateId) {
         let mut oldest: Vec<_> = self
             .templates
             .values()
@@ -482,153 +450,48 @@ impl Miner {
         self.merged = alive.into_iter().skip(excess).collect();
     }
 
-    /// The template that `id` is now: itself, or what it was merged into. Nothing when it was
-    /// forgotten, or never given.
-    pub fn resolve(&self, mut id: TemplateId) -> Option<TemplateId> {
-        // Merging only ever leads to an older template, so this ends.
-        while let Some(&next) = self.merged.get(&id) {
-            id = next;
+    /// The template that a number means now: itself, or the older one that it was merged into.
+    pub fn current(&self, mut id: TemplateId) -> TemplateId {
+        // Merging leads to an older template only, so this ends.
+        while let Some(&older) = self.merged.get(&id) {
+            id = older;
         }
-        self.templates.contains_key(&id).then_some(id)
+        id
     }
 
-    /// The template with the number `id`, or what it was merged into.
-    pub fn template(&self, id: TemplateId) -> Option<&Template> {
-        self.templates.get(&self.resolve(id)?)
+    /// The text of a template, with `<*>` for what varies; nothing when it was forgotten, or
+    /// never was.
+    pub fn text(&self, id: TemplateId) -> Option<&str> {
+        let template = self.templates.get(&self.current(id))?;
+        Some(&template.text)
     }
 
-    /// All templates, the oldest first.
-    pub fn templates(&self) -> Vec<&Template> {
+    /// How many lines a template had.
+    pub fn seen(&self, id: TemplateId) -> u64 {
+        let template = self.templates.get(&self.current(id));
+        template.map_or(0, |template| template.lines)
+    }
+
+    /// The templates that are not forgotten, the oldest first: number, text, lines.
+    pub fn templates(&self) -> impl Iterator<Item = (TemplateId, &str, u64)> {
         let mut all: Vec<_> = self.templates.values().collect();
         all.sort_unstable_by_key(|template| template.id);
-        all
+        all.into_iter()
+            .map(|template| (template.id, template.text.as_str(), template.lines))
+    }
+
+    /// How many templates are not forgotten.
+    pub fn len(&self) -> usize {
+        self.templates.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.templates.is_empty()
     }
 
     /// What it did so far.
     pub fn stats(&self) -> Stats {
         self.stats
-    }
-
-    /// Everything that a miner must know to go on after a restart with the same numbers.
-    pub fn checkpoint(&self) -> Checkpoint {
-        Checkpoint {
-            next: self.next,
-            stats: self.stats,
-            templates: self
-                .templates()
-                .into_iter()
-                .map(|template| Saved {
-                    id: template.id,
-                    key: String::from_utf8_lossy(template.pattern.key()).into_owned(),
-                    found: template.pattern.found().to_vec(),
-                    lines: template.lines,
-                    last: template.last,
-                })
-                .collect(),
-            merged: self.merged.iter().map(|(&id, &into)| (id, into)).collect(),
-        }
-    }
-
-    /// Goes on from a checkpoint, with bounds that may be others than before.
-    ///
-    /// What does not fit together in it (two templates of one number or one pattern, a template
-    /// merged into a younger one) is left out and counted as forgotten.
-    pub fn restore(config: Config, checkpoint: Checkpoint) -> Self {
-        let mut miner = Self::new(config);
-        miner.stats = checkpoint.stats;
-        miner.next = checkpoint.next.max(1);
-        for saved in checkpoint.templates {
-            let length = saved
-                .key
-                .split([' ', char::from(super::shape::JOINT)])
-                .count();
-            let found = saved.found.iter().all(|&at| usize::from(at) < length)
-                && saved.found.is_sorted_by(|a, b| a < b);
-            let pattern = Pattern::of_key(saved.key.as_bytes(), saved.found);
-            let taken = miner.templates.contains_key(&saved.id)
-                || miner.index.with_hash(pattern.hash()).is_some();
-            if taken || !found || pattern.parts().len() > usize::from(u16::MAX) {
-                miner.stats.forgotten += 1;
-                continue;
-            }
-            miner.next = miner.next.max(saved.id.saturating_add(1));
-            miner.insert(Template {
-                id: saved.id,
-                pattern,
-                version: 0,
-                lines: saved.lines,
-                last: saved.last,
-            });
-        }
-        let merged = checkpoint.merged.into_iter();
-        miner.merged = merged
-            .filter(|(id, into)| into < id && !miner.templates.contains_key(id))
-            .collect();
-        if miner.templates.len() > miner.config.max_templates {
-            miner.forget(0);
-        }
-        miner
-    }
-}
-
-/// What a [`Miner`] saves: its templates with their numbers.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Checkpoint {
-    next: TemplateId,
-    stats: Stats,
-    templates: Vec<Saved>,
-    merged: Vec<(TemplateId, TemplateId)>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Saved {
-    id: TemplateId,
-    key: String,
-    found: Vec<u16>,
-    lines: u64,
-    last: u64,
-}
-
-/// The first line of the text that is not blank, at most `limit` bytes of it.
-fn first_line(text: &str, limit: usize) -> &str {
-    let text = text.trim_start();
-    let end = text.bytes().take(limit).position(|byte| byte == b'\n');
-    let mut end = end.unwrap_or_else(|| text.len().min(limit));
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    &text[..end]
-}
-
-fn place_parameters(
-    tokens: &[Token],
-    ranges: Option<&[(u16, u16)]>,
-    offset: usize,
-    parameters: &mut Vec<Parameter>,
-) {
-    parameters.clear();
-    let parameter = |first: &Token, last: &Token| {
-        let kind = match first.form {
-            Form::Variable(kind) if first.start == last.start => kind,
-            _ if first.start == last.start => Kind::Word,
-            _ => Kind::List,
-        };
-        Parameter {
-            kind,
-            start: offset + first.start,
-            end: offset + last.end,
-        }
-    };
-    match ranges {
-        None => parameters.extend(
-            tokens
-                .iter()
-                .filter(|token| matches!(token.form, Form::Variable(_)))
-                .map(|token| parameter(token, token)),
-        ),
-        Some(ranges) => parameters.extend(ranges.iter().filter_map(|&(start, end)| {
-            let tokens = tokens.get(usize::from(start)..usize::from(end))?;
-            Some(parameter(tokens.first()?, tokens.last()?))
-        })),
     }
 }

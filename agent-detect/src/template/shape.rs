@@ -13,7 +13,7 @@ pub(super) const WILD: u8 = 1;
 pub(super) const JOINT: u8 = 2;
 
 /// Shapes one line after the other, in memory that it keeps.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Shaper {
     raw: Vec<Token>,
     tokens: Vec<Token>,

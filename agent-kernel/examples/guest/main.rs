@@ -1,0 +1,104 @@
+//! Runs inside the virtual machines of `cargo xtask vm`: starts the kernel side, causes what it
+//! should tell, and says what it told, one JSON object a line, as `xtask/src/vm/report.rs` reads it.
+//!
+//! `guest NAME [FAULT]`: the scenario's name, and a fault to cause before the start.
+#![forbid(unsafe_code)]
+
+mod checks;
+mod faults;
+mod hearing;
+
+use std::process::ExitCode;
+
+use hark_api::FeatureState;
+use hark_kernel::{Kernel, Options, probe};
+use serde_json::{Value, json};
+
+use crate::hearing::Hearing;
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let done = match args[..] {
+        [checks::FILL_MEMORY] => {
+            checks::fill_memory();
+            Ok(())
+        }
+        [name] => scenario(name, None),
+        [name, fault] => scenario(name, Some(fault)),
+        _ => Err("usage: guest NAME [FAULT]".to_owned()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(text) => {
+            say(&json!({"is": "error", "text": text}));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn say(line: &Value) {
+    println!("{line}");
+}
+
+/// Does all that there is to do in one scenario.
+fn scenario(name: &str, fault: Option<&str>) -> Result<(), String> {
+    let options = Options::default();
+    if let Some(fault) = fault {
+        faults::cause(fault)?;
+    }
+    say(&json!({"is": "scenario", "name": name}));
+    // Two agents on one host must not disturb each other.
+    let beside = if fault == Some(faults::BESIDE) {
+        Some(Kernel::start(&options, Vec::clear).map_err(|error| error.to_string())?)
+    } else {
+        None
+    };
+    for fact in probe(&options).map_err(|error| error.to_string())?.facts {
+        say(&json!({
+            "is": "fact",
+            "name": fact.name,
+            "found": fact.found,
+            "good": fact.good,
+            "remedy": fact.remedy,
+        }));
+    }
+    let (hearing, sink) = Hearing::new();
+    let kernel = Kernel::start(&options, sink).map_err(|error| error.to_string())?;
+    let features = kernel.features();
+    for feature in &features {
+        let off = match &feature.state {
+            FeatureState::On => None,
+            FeatureState::Disabled => Some("switched off".to_owned()),
+            FeatureState::Unavailable { reason, remedy } => Some(format!("{reason} ({remedy})")),
+        };
+        let programs: Vec<_> = feature
+            .programs
+            .iter()
+            .map(|program| &program.hook)
+            .collect();
+        say(&json!({
+            "is": "feature",
+            "name": feature.name,
+            "off": off,
+            "programs": programs,
+        }));
+    }
+    for check in checks::ALL {
+        let on = |f: &&hark_api::Feature| {
+            f.name == check.feature.as_str() && f.state == FeatureState::On
+        };
+        if features.iter().any(|feature| on(&feature)) {
+            say(&json!({
+                "is": "check",
+                "feature": check.feature.as_str(),
+                "what": check.what,
+                "wrong": (check.run)(&kernel, &hearing).err(),
+            }));
+        }
+    }
+    drop(kernel);
+    drop(beside);
+    say(&json!({"is": "done"}));
+    Ok(())
+}
