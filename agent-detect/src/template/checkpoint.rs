@@ -59,7 +59,7 @@ impl From<Checkpoint> for Miner {
         miner.next = checkpoint.next.max(1);
         for saved in checkpoint.templates {
             let length = saved.key.split([' ', char::from(JOINT)]).count();
-            let fits = length <= usize::from(u16::MAX)
+            let fits = u16::try_from(length).is_ok()
                 && saved.found.iter().all(|&at| usize::from(at) < length)
                 && saved.found.is_sorted_by(|a, b| a < b);
             let pattern = Pattern::of_key(saved.key.as_bytes(), saved.found);

@@ -9,7 +9,7 @@
 use super::pattern::{Pattern, Role};
 
 /// The least that is ever asked for.
-const LEAST: usize = 3;
+pub(super) const LEAST: usize = 3;
 /// A template without a variable by form at the place counts for this many words.
 pub(super) const WILDCARD_COUNTS: usize = 2;
 

@@ -74,6 +74,8 @@ pub(super) struct Index {
     columns: HashKeyed<u64, Column>,
     /// Templates by the hash of their pattern with a wildcard for one compound.
     compounds: HashKeyed<u64, Vec<u32>>,
+    /// Templates by the hash of their pattern with a wildcard at every likely place.
+    alike: HashKeyed<u64, Vec<u32>>,
     /// Templates with a run of wildcards, by the hash of their pattern with one for each run.
     runs: HashKeyed<u64, Vec<u32>>,
     /// By number of tokens: where wildcards were found, and in how many templates. A search of
@@ -140,6 +142,13 @@ pub(super) fn places(pattern: &Pattern) -> impl Iterator<Item = Place> + '_ {
     })
 }
 
+/// The places where the least evidence is enough. Two and more of them may vary together, so
+/// that no two templates differ in one alone.
+pub(super) fn likely(pattern: &Pattern) -> Vec<u16> {
+    let likely = places(pattern).filter(|place| place.needed == evidence::LEAST);
+    likely.map(|place| place.at).collect()
+}
+
 impl Index {
     /// The template whose pattern has this hash.
     pub(super) fn with_hash(&self, hash: u64) -> Option<u32> {
@@ -169,6 +178,12 @@ impl Index {
         self.compounds.get(&hash).map_or(&[], Vec::as_slice)
     }
 
+    /// The templates that are equal but for their likely places, by the hash of the pattern
+    /// with a wildcard at each.
+    pub(super) fn alike(&self, hash: u64) -> &[u32] {
+        self.alike.get(&hash).map_or(&[], Vec::as_slice)
+    }
+
     /// The templates that differ from the pattern of this hash in the lengths of runs of
     /// wildcards.
     pub(super) fn runs(&self, hash: u64) -> &[u32] {
@@ -192,6 +207,11 @@ impl Index {
                 at: place.at,
             });
             column.templates.push((id, place.needed));
+        }
+        let likely = likely(pattern);
+        if likely.len() >= 2 {
+            let hash = pattern.hash_with(&likely);
+            self.alike.entry(hash).or_default().push(id);
         }
         for compound in pattern.compounds() {
             let hash = pattern.with_wildcard(compound, false).hash();
@@ -221,6 +241,10 @@ impl Index {
                     self.columns.remove(&place.hash);
                 }
             }
+        }
+        let likely = likely(pattern);
+        if likely.len() >= 2 {
+            drop_id(&mut self.alike, pattern.hash_with(&likely), id);
         }
         for compound in pattern.compounds() {
             let hash = pattern.with_wildcard(compound, false).hash();

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use serde::{Deserialize, Serialize};
 
 use super::checkpoint::Checkpoint;
-use super::evidence::WILDCARD_COUNTS;
+use super::evidence::{self, WILDCARD_COUNTS};
 use super::index::{self, HashKeyed, Index, SeededHash};
 use super::parameter::{self, Parameter};
 use super::pattern::Pattern;
@@ -15,8 +15,7 @@ use super::shape::Shaper;
 pub type TemplateId = u32;
 
 /// The bounds of a [`Miner`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Config {
     /// Most templates. When one more comes, the sixteenth that was unseen longest is forgotten,
     /// which [`Stats::forgotten`] counts. At least 16.
@@ -26,6 +25,28 @@ pub struct Config {
     /// Most words and punctuation characters of a line that are looked at; the rest is one
     /// parameter. 8 to 4,096.
     pub max_tokens: usize,
+    /// A rule to do without, to measure what it earns.
+    pub without: Option<Rule>,
+}
+
+/// A rule of the method that can be left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Rule {
+    /// Forms without a digit are variables: paths, URLs, host names, hardware addresses.
+    Forms,
+    /// What follows `key=` is a variable.
+    Values,
+    /// Dates, units, queries, quoted texts after a colon and empty brackets are seen as such.
+    Phrases,
+    /// Variables that only separators part are one, and repeated groups are folded.
+    Lists,
+    /// Templates that differ in the number of variables in a row, or in a word and a variable
+    /// against one variable, are merged.
+    Spellings,
+    /// Templates that differ in one word are merged when that word varies enough.
+    Words,
+    /// Templates that differ at several likely places are merged.
+    Together,
 }
 
 impl Default for Config {
@@ -34,6 +55,7 @@ impl Default for Config {
             max_templates: 8192,
             max_line: 4096,
             max_tokens: 256,
+            without: None,
         }
     }
 }
@@ -44,6 +66,7 @@ impl Config {
             max_templates: self.max_templates.clamp(16, 1 << 24),
             max_line: self.max_line.clamp(64, 1 << 16),
             max_tokens: self.max_tokens.clamp(8, 1 << 12),
+            without: self.without,
         }
     }
 }
@@ -136,7 +159,9 @@ impl Miner {
         let line = parameter::first_line(text, self.config.max_line);
         let offset = line.as_ptr().addr() - text.as_ptr().addr();
         self.stats.lines += 1;
-        self.shaper.shape(line.as_bytes(), self.config.max_tokens);
+        let limit = self.config.max_tokens;
+        self.shaper
+            .shape(line.as_bytes(), limit, self.config.without);
         if let Some(known) = self.known.get(self.shaper.key())
             && let Some(template) = self.templates.get_mut(&known.id)
             && template.version == known.version
@@ -232,8 +257,11 @@ impl Miner {
     /// The template that covers the pattern, as it stands or with a compound or a run of
     /// wildcards taken as one.
     fn covering(&self, pattern: &Pattern) -> Option<TemplateId> {
-        self.covering_as_is(pattern)
-            .or_else(|| self.covering_as_is(&pattern.collapsed()?))
+        let same = self.covering_as_is(pattern);
+        if same.is_some() || self.config.without == Some(Rule::Spellings) {
+            return same;
+        }
+        same.or_else(|| self.covering_as_is(&pattern.collapsed()?))
             .or_else(|| {
                 pattern.compounds().find_map(|compound| {
                     self.covering_as_is(&pattern.with_wildcard(compound, false))
@@ -262,6 +290,9 @@ impl Miner {
     /// Puts a wildcard where enough templates differ from the pattern in one word, and takes
     /// them out of the index into `held`. Gives whether it did.
     fn widen(&mut self, pattern: &mut Pattern, held: &mut Option<Template>) -> bool {
+        if self.config.without == Some(Rule::Words) {
+            return false;
+        }
         let wider = index::places(pattern).find_map(|place| {
             let wildcard = self.index.with_hash(place.hash);
             let column = self.index.column(place.hash);
@@ -283,10 +314,47 @@ impl Miner {
                 .collect();
             self.index.takes(&wider).then_some((wider, ids))
         });
-        let Some((wider, ids)) = wider else {
+        if let Some((wider, ids)) = wider {
+            return self.absorb_covered(wider, &ids, pattern, held);
+        }
+        let Some((wider, ids)) = self.widen_together(pattern) else {
             return false;
         };
         self.absorb_covered(wider, &ids, pattern, held)
+    }
+
+    /// The pattern with a wildcard at each of the likely places where it differs from the
+    /// templates that are equal to it elsewhere, if they are enough; and those.
+    fn widen_together(&self, pattern: &Pattern) -> Option<(Pattern, Vec<TemplateId>)> {
+        let likely = index::likely(pattern);
+        if likely.len() < 2 || self.config.without == Some(Rule::Together) {
+            return None;
+        }
+        let hash = pattern.hash_with(&likely);
+        let wildcard = self.index.with_hash(hash);
+        let counts = if wildcard.is_some() {
+            WILDCARD_COUNTS
+        } else {
+            0
+        };
+        let mut ids = self.index.alike(hash).to_vec();
+        if ids.len() + counts < evidence::LEAST {
+            return None;
+        }
+        ids.extend(wildcard);
+        let mut wider = pattern.clone();
+        for place in likely {
+            let at = usize::from(place);
+            let differs = ids.iter().any(|id| {
+                self.templates.get(id).is_some_and(|other| {
+                    other.pattern.parts().len() > at && other.pattern.at(at) != pattern.at(at)
+                })
+            });
+            if differs {
+                wider = wider.with_wildcard(at..at + 1, true);
+            }
+        }
+        self.index.takes(&wider).then_some((wider, ids))
     }
 
     /// Takes those templates out of the index into `held` that the pattern covers as they are
@@ -296,6 +364,7 @@ impl Miner {
         let mut ids = Vec::new();
         if let Some(column) = self.index.column(pattern.hash())
             && column.words() + WILDCARD_COUNTS >= column.needed()
+            && self.config.without != Some(Rule::Words)
         {
             wider.add_found(&[column.at]);
             if self.index.takes(&wider) {
@@ -306,6 +375,9 @@ impl Miner {
         }
         if !ids.is_empty() {
             return self.absorb_covered(wider, &ids, pattern, held);
+        }
+        if self.config.without == Some(Rule::Spellings) {
+            return false;
         }
         let collapsed = pattern.collapsed();
         let hash = collapsed.as_ref().map_or(pattern.hash(), Pattern::hash);

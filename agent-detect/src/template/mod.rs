@@ -10,7 +10,7 @@ mod shape;
 mod token;
 mod variable;
 
-pub use miner::{Config, Mined, Miner, Stats, TemplateId};
+pub use miner::{Config, Mined, Miner, Rule, Stats, TemplateId};
 pub use parameter::Parameter;
 pub use variable::Kind;
 

@@ -4,6 +4,7 @@
 //! Two lines of one shape belong to one template without further evidence. The rules that need
 //! more than one word stand here: values of keys, quoted texts, dates, units, lists.
 
+use super::miner::Rule;
 use super::token::{Form, Token, tokenise};
 use super::variable::{self, Kind};
 
@@ -23,17 +24,18 @@ pub(super) struct Shaper {
 
 impl Shaper {
     /// Finds the shape of the line.
-    pub(super) fn shape(&mut self, line: &[u8], limit: usize) {
-        tokenise(line, limit, &mut self.raw);
+    pub(super) fn shape(&mut self, line: &[u8], limit: usize, without: Option<Rule>) {
+        tokenise(line, limit, without != Some(Rule::Forms), &mut self.raw);
         let mut reader = Reader {
             line,
             raw: &self.raw,
             at: 0,
             out: &mut self.tokens,
             variables: 0,
+            without,
         };
         reader.read();
-        if reader.variables >= 3 {
+        if reader.variables >= 3 && without != Some(Rule::Lists) {
             fold_repeats(line, &mut self.tokens, &mut self.plain);
         }
         write_key(line, &self.tokens, &mut self.key);
@@ -56,6 +58,7 @@ struct Reader<'a> {
     at: usize,
     out: &'a mut Vec<Token>,
     variables: usize,
+    without: Option<Rule>,
 }
 
 impl Reader<'_> {
@@ -83,7 +86,7 @@ impl Reader<'_> {
     fn word(&mut self, token: Token) {
         let text = &self.line[token.start..token.end];
         // Every word that the rules below know is short.
-        if text.len() <= 9 {
+        if text.len() <= 9 && self.phrases() {
             let last = self.out.last().map(|last| last.form);
             let after_number = matches!(last, Some(Form::Variable(Kind::Number)));
             if text[0].is_ascii_uppercase() {
@@ -126,15 +129,54 @@ impl Reader<'_> {
             return;
         };
         match byte {
-            b'=' if !token.spaced && !next.spaced && self.after_key() => {
+            b'=' | b'&' if !token.spaced && self.phrases() && self.in_query(&token) => {
+                self.query(token)
+            }
+            b'=' if !token.spaced
+                && !next.spaced
+                && self.after_key()
+                && self.without != Some(Rule::Values) =>
+            {
                 self.out.push(token);
                 self.value();
             }
-            b'"' | b'\'' if next.form == token.form && !next.spaced => self.empty(token, next),
-            b'"' if self.after_colon() => self.quoted(token),
-            b'(' | b'[' | b'{' if token.spaced && closes(byte, &next) => self.empty(token, next),
+            b'"' | b'\'' if next.form == token.form && !next.spaced && self.phrases() => {
+                self.empty(token, next)
+            }
+            b'"' if self.after_colon() && self.phrases() => self.quoted(token),
+            b'(' | b'[' | b'{' if token.spaced && closes(byte, &next) && self.phrases() => {
+                self.empty(token, next)
+            }
             _ => self.out.push(token),
         }
+    }
+
+    /// The token stands in the query of the path or URL before it.
+    fn in_query(&self, token: &Token) -> bool {
+        self.out.last().is_some_and(|last| {
+            matches!(last.form, Form::Variable(Kind::Path | Kind::Url))
+                && last.end == token.start
+                && self.text(last).contains(&b'?')
+        })
+    }
+
+    /// Lengthens the path before the token by the rest of its query.
+    fn query(&mut self, token: Token) {
+        let mut end = token.end;
+        while let Some(next) = self.next()
+            && !next.spaced
+            && !matches!(next.form, Form::Punct(b'"' | b'\'' | b')' | b']' | b'>'))
+        {
+            end = next.end;
+            self.at += 1;
+        }
+        if let Some(last) = self.out.last_mut() {
+            last.end = end;
+        }
+    }
+
+    fn phrases(&self) -> bool {
+        self.without != Some(Rule::Phrases)
     }
 
     fn after_key(&self) -> bool {
@@ -235,6 +277,7 @@ impl Reader<'_> {
         if before > 0
             && let Form::Variable(last) = self.out[before - 1].form
             && last != Kind::Empty
+            && self.without != Some(Rule::Lists)
             && (self.out.len() > before || !token.spaced || is_time(last, kind))
         {
             let adjacent = self.out.len() == before;
@@ -272,7 +315,7 @@ fn is_time(first: Kind, second: Kind) -> bool {
 /// The kind of two variables in a row.
 fn joined(first: Kind, second: Kind, colon: bool, adjacent: bool) -> Kind {
     match (first, second) {
-        (Kind::Number | Kind::Time, Kind::Number | Kind::Time) if colon => Kind::Time,
+        (Kind::Number, Kind::Number) | (Kind::Time, _) if colon => Kind::Time,
         (Kind::Time, Kind::Number) | (Kind::Number, Kind::Time) if adjacent => Kind::Time,
         (Kind::Time, Kind::Time) => Kind::Time,
         (Kind::Address, Kind::Number) if colon => Kind::Address,
@@ -373,7 +416,7 @@ mod tests {
 
     fn shape(line: &str) -> String {
         let mut shaper = Shaper::default();
-        shaper.shape(line.as_bytes(), 200);
+        shaper.shape(line.as_bytes(), 200, None);
         String::from_utf8(shaper.key().to_vec())
             .expect("cut at characters")
             .replace(char::from(WILD), "<*>")
@@ -401,6 +444,8 @@ mod tests {
     #[test]
     fn a_date_is_one_variable() {
         assert_eq!(shape("at Fri Jun 17 07:07:00 PDT 2005 from"), "at <*> from");
+        assert_eq!(shape("at 2026-11-22 10:11:12.345 from"), "at <*> from");
+        assert_eq!(shape("at 2026-11-22T10:11:12.345Z from"), "at <*> from");
         assert_eq!(shape("May I"), "May I");
     }
 
@@ -417,6 +462,17 @@ mod tests {
             shape("from 1.2.3.4 (a.example.org) at")
         );
         assert_eq!(shape("main() done"), "main() done");
+    }
+
+    #[test]
+    fn a_query_belongs_to_its_path() {
+        assert_eq!(shape("GET /a?b=c&d=e HTTP"), "GET <*> HTTP");
+        assert_eq!(shape(r#""GET /a?b=1" 200"#), r#""GET <*>" <*>"#);
+    }
+
+    #[test]
+    fn fields_keep_their_places() {
+        assert_eq!(shape("took 304 14207 209ms"), "took <*> <*> <*>");
     }
 
     #[test]

@@ -3,6 +3,8 @@
 //! One pass over the bytes with a table of 256 classes. White space and control characters only
 //! part tokens; whether they stood before a token is kept, how many of them is not.
 
+use std::ops::Range;
+
 use super::variable::{self, Kind};
 
 /// A piece of a line.
@@ -94,7 +96,8 @@ fn repeated(line: &[u8], at: usize) -> usize {
 }
 
 /// Cuts the line. At most `limit` tokens; what follows them is one token of [`Kind::Rest`].
-pub(super) fn tokenise(line: &[u8], limit: usize, tokens: &mut Vec<Token>) {
+/// Without `forms`, only a digit makes a word a variable.
+pub(super) fn tokenise(line: &[u8], limit: usize, forms: bool, tokens: &mut Vec<Token>) {
     tokens.clear();
     let mut at = 0;
     let mut spaced = false;
@@ -147,7 +150,7 @@ pub(super) fn tokenise(line: &[u8], limit: usize, tokens: &mut Vec<Token>) {
             flags |= class;
             at += 1;
         }
-        at = word(line, start, at, flags, spaced, tokens);
+        at = word(line, start..at, flags, forms, spaced, tokens);
         spaced = false;
     }
 }
@@ -161,17 +164,17 @@ fn push(tokens: &mut Vec<Token>, start: usize, end: usize, form: Form, spaced: b
     });
 }
 
-/// Adds the word of `start..end`, longer where its kind reaches past a delimiter, and a full stop
+/// Adds the word of a range, longer where its kind reaches past a delimiter, and a full stop
 /// after it as a token of its own. Gives where the scan goes on.
 fn word(
     line: &[u8],
-    start: usize,
-    end: usize,
+    Range { start, end }: Range<usize>,
     flags: u8,
+    forms: bool,
     spaced: bool,
     tokens: &mut Vec<Token>,
 ) -> usize {
-    if let Some((kind, end)) = variable::beyond(line, start, end, flags) {
+    if forms && let Some((kind, end)) = variable::beyond(line, start, end, flags) {
         push(tokens, start, end, Form::Variable(kind), spaced);
         return end;
     }
@@ -184,9 +187,9 @@ fn word(
         stop -= 1;
     }
     let form = match variable::of_word(&line[start..stop], flags) {
-        Some(kind) => Form::Variable(kind),
-        None if flags & (class::HEX | class::ALPHA) == 0 => Form::Symbol,
-        None => Form::Word,
+        Some(kind) if forms || flags & class::DIGIT != 0 => Form::Variable(kind),
+        _ if flags & (class::HEX | class::ALPHA) == 0 => Form::Symbol,
+        _ => Form::Word,
     };
     push(tokens, start, stop, form, spaced);
     if stop < end {
@@ -201,7 +204,7 @@ mod tests {
 
     fn cut(line: &str) -> Vec<(&str, Form)> {
         let mut tokens = Vec::new();
-        tokenise(line.as_bytes(), 100, &mut tokens);
+        tokenise(line.as_bytes(), 100, true, &mut tokens);
         tokens
             .iter()
             .map(|token| (&line[token.start..token.end], token.form))
@@ -251,7 +254,7 @@ mod tests {
     #[test]
     fn what_is_past_the_limit_is_one_variable() {
         let mut tokens = Vec::new();
-        tokenise(b"a b c d", 2, &mut tokens);
+        tokenise(b"a b c d", 2, true, &mut tokens);
         assert_eq!(tokens.len(), 3);
         assert_eq!(tokens[2].form, Form::Variable(Kind::Rest));
         assert_eq!((tokens[2].start, tokens[2].end), (4, 7));

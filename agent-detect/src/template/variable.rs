@@ -66,9 +66,11 @@ pub(super) fn of_word(word: &[u8], flags: u8) -> Option<Kind> {
 }
 
 fn with_digit(word: &[u8], flags: u8) -> Kind {
+    if is_date(word) {
+        return Kind::Time;
+    }
     if flags & (class::ALPHA | class::HEX | class::SLASH) == 0 {
-        let dots = word.iter().filter(|&&byte| byte == b'.').count();
-        return if dots == 3 {
+        return if word.split(|&byte| byte == b'.').count() == 4 {
             Kind::Address
         } else {
             Kind::Number
@@ -90,6 +92,17 @@ fn with_digit(word: &[u8], flags: u8) -> Kind {
         return Kind::Host;
     }
     Kind::Identifier
+}
+
+/// Begins with a date as ISO 8601 writes it, or with slashes.
+fn is_date(word: &[u8]) -> bool {
+    word.len() >= 10
+        && matches!(word[4], b'-' | b'/')
+        && word[7] == word[4]
+        && [0, 1, 2, 3, 5, 6, 8, 9]
+            .iter()
+            .all(|&at| word[at].is_ascii_digit())
+        && word.get(10).is_none_or(|byte| !byte.is_ascii_digit())
 }
 
 fn is_uuid(word: &[u8]) -> bool {
@@ -311,7 +324,7 @@ mod tests {
 
     fn kinds(line: &str) -> Vec<Option<Kind>> {
         let mut tokens = Vec::new();
-        tokenise(line.as_bytes(), 100, &mut tokens);
+        tokenise(line.as_bytes(), 100, true, &mut tokens);
         tokens
             .iter()
             .map(|token| match token.form {
@@ -338,6 +351,7 @@ mod tests {
             ("mail.example.org", Kind::Host),
             ("www.example.co.uk", Kind::Host),
             ("root@example", Kind::Host),
+            ("2026-11-22T10", Kind::Time),
             ("blk_42", Kind::Identifier),
         ] {
             assert_eq!(kinds(text), [Some(kind)], "{text}");
