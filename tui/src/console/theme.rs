@@ -288,7 +288,7 @@ impl Theme {
     /// How a share looks, 0 to 1, where much of it is bad.
     pub(crate) fn share(&self, share: f64, calm: Style) -> Style {
         match share {
-            s if s >= 0.95 => self.critical,
+            s if s >= 0.95 => self.high,
             s if s >= 0.85 => self.warning,
             _ => calm,
         }

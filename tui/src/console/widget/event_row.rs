@@ -1,10 +1,9 @@
 //! One event on one line, in columns.
 
-use hark_api::{Event, Source, Tier};
+use hark_api::{Event, Kind, Source, Tier};
 use ratatui::layout::Rect;
 
 use super::canvas::Canvas;
-use super::words;
 use crate::clean::Clean;
 use crate::console::theme::tier_sign;
 use crate::moment;
@@ -18,6 +17,21 @@ pub(crate) fn subject(event: &Event) -> String {
         _ => process.or_else(|| event.service.clone()),
     };
     subject.unwrap_or_else(|| event.source.to_string())
+}
+
+/// What an event says, without what the line says already: the subject before it, and the
+/// directory of a program, so that its arguments are seen.
+fn headline<'a>(event: &'a Event, subject: &str) -> &'a str {
+    let message = event.message.as_str();
+    let said = message.strip_prefix(subject);
+    let message = said.map_or(message, |rest| rest.trim_start_matches([':', ' ']));
+    if event.kind == Kind::Exec {
+        let program = message.split(' ').next().unwrap_or(message);
+        if let Some((directory, _)) = program.rsplit_once('/') {
+            return &message[directory.len() + 1..];
+        }
+    }
+    message
 }
 
 /// Draws the event: sign, time, level, kind, subject and message, as many as there is room for.
@@ -49,19 +63,15 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, event: &Clean<Event>, se
         60..120 => 16,
         _ => 24,
     };
-    column(
-        canvas,
-        subject_width,
-        &words::fit(&subject(event), subject_width.into()),
-        theme.accent,
-    );
+    let subject = subject(event);
+    column(canvas, subject_width, &subject, theme.accent);
     let style = if tier > Tier::Normal {
         theme.strong
     } else {
         theme.text
     };
     let room = right.saturating_sub(x);
-    let end = canvas.put(x, y, room, &event.message, style);
+    let end = canvas.put(x, y, room, headline(event, &subject), style);
     // Why it stands out, where there is room left for it.
     if tier > Tier::Normal
         && let Some(reason) = event.verdict.reasons.first()
@@ -82,5 +92,23 @@ fn short_level(level: &str) -> &str {
         "critical" => "crit",
         "error" => "err",
         other => &other[..other.len().min(4)],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::console::sample;
+
+    #[test]
+    fn a_line_says_nothing_twice() {
+        let exec = sample::kernel(1, Kind::Exec, "ls", "/usr/bin/ls -l /etc/passwd");
+        assert_eq!(headline(&exec, "ls[4001]"), "ls -l /etc/passwd");
+        let exit = sample::kernel(1, Kind::Exit, "ls", "ls[4001] ended with code 0");
+        assert_eq!(headline(&exit, "ls[4001]"), "ended with code 0");
+        assert_eq!(
+            headline(&sample::log(1, "/a/b is full"), "web"),
+            "/a/b is full"
+        );
     }
 }
