@@ -18,6 +18,10 @@ ip link set lo up
 # Addresses reserved for documentation, sent to where nobody answers: what goes there is sent again.
 ip route add 192.0.2.0/24 dev lo
 
+if [ -e /hark-ebpf.o ]; then
+    export HARK_EBPF_OBJECT=/hark-ebpf.o
+fi
+
 exec 3>/dev/ttyS1
 stty -F /dev/ttyS1 raw -echo
 
