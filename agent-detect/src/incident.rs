@@ -1,0 +1,435 @@
+//! Groups findings that are close in time and share somebody into incidents.
+//!
+//! A pure state machine: findings and the time go in, changes come out.
+
+use hark_api::{
+    Evidence, Incident, IncidentId, Kind, Process, ReasonCode, Suspect, Tier, Timestamp,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::finding::Finding;
+
+/// When findings belong together, and how many are kept.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Config {
+    /// Findings below this tier open no incident, though they may join one.
+    pub open_from: Tier,
+    /// Seconds after its last finding in which an incident takes one that shares somebody.
+    pub join: f64,
+    /// Seconds after its last finding in which it takes one of the whole host.
+    pub join_host: f64,
+    /// Seconds without a finding after which it is over.
+    pub quiet: f64,
+    /// Most incidents open at once; the one quiet for the longest time is closed for a new one.
+    pub max_open: usize,
+    /// Most pieces of evidence, suspects, events and series of each.
+    pub max_evidence: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            open_from: Tier::Warning,
+            join: 120.0,
+            join_host: 30.0,
+            quiet: 300.0,
+            max_open: 64,
+            max_evidence: 16,
+        }
+    }
+}
+
+/// What became of an incident.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Change {
+    /// It began.
+    Opened(Incident),
+    /// It got a further finding.
+    Updated(Incident),
+    /// It is over.
+    Closed(Incident),
+}
+
+impl Change {
+    /// The incident as it is now.
+    pub fn incident(&self) -> &Incident {
+        match self {
+            Self::Opened(i) | Self::Updated(i) | Self::Closed(i) => i,
+        }
+    }
+}
+
+/// Groups findings.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Grouper {
+    config: Config,
+    open: Vec<Open>,
+    opened: u64,
+    /// Until when lost events taint conclusions, in nanoseconds.
+    tainted_until: i64,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Open {
+    #[serde(with = "json")]
+    incident: Incident,
+    /// Who takes part: kind, name, pid, weight.
+    parties: Vec<Party>,
+    /// The message that leads the title, its weight, and whether it is a fact.
+    lead: (String, f64),
+    lead_kind: u8,
+    /// How many findings of each kind followed.
+    kinds: Vec<(u8, u64)>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Party {
+    kind: String,
+    name: String,
+    pid: Option<u32>,
+    weight: f64,
+}
+
+impl Grouper {
+    /// A grouper without incidents.
+    pub fn new(config: Config) -> Self {
+        Self {
+            config,
+            ..Self::default()
+        }
+    }
+
+    /// The incidents that go on.
+    pub fn open(&self) -> impl Iterator<Item = &Incident> {
+        self.open.iter().map(|o| &o.incident)
+    }
+
+    /// Events were lost: what is concluded within a minute may be wrong.
+    pub fn taint(&mut self, now: Timestamp) {
+        self.tainted_until = now.as_nanos().saturating_add(60_000_000_000);
+        for open in &mut self.open {
+            open.incident.tainted = true;
+        }
+    }
+
+    /// Takes a finding into an incident, or opens one, or lets it pass.
+    pub fn push(&mut self, finding: &Finding) -> Vec<Change> {
+        let mut changes = Vec::new();
+        let parties = parties(finding);
+        if let Some(i) = self.match_open(finding, &parties) {
+            let config = self.config.clone();
+            let open = &mut self.open[i];
+            open.add(finding, &parties, &config);
+            changes.push(Change::Updated(open.incident.clone()));
+            return changes;
+        }
+        if finding.verdict.tier < self.config.open_from {
+            return changes;
+        }
+        if self.open.len() >= self.config.max_open {
+            let quietest = (0..self.open.len()).min_by_key(|&i| self.open[i].incident.last);
+            if let Some(i) = quietest {
+                changes.push(self.close(i));
+            }
+        }
+        self.opened += 1;
+        let mut open = Open {
+            incident: Incident {
+                id: IncidentId(self.opened),
+                title: String::new(),
+                tier: Tier::Normal,
+                rarity: None,
+                start: finding.time,
+                peak: finding.time,
+                last: finding.time,
+                end: None,
+                suspects: Vec::new(),
+                findings: 0,
+                evidence: Vec::new(),
+                events: Vec::new(),
+                series: Vec::new(),
+                tainted: finding.time.as_nanos() < self.tainted_until,
+            },
+            parties: Vec::new(),
+            lead: (String::new(), 0.0),
+            lead_kind: finding.kind as u8,
+            kinds: Vec::new(),
+        };
+        open.add(finding, &parties, &self.config);
+        changes.push(Change::Opened(open.incident.clone()));
+        self.open.push(open);
+        changes
+    }
+
+    /// Time passes: closes what has been quiet.
+    pub fn tick(&mut self, now: Timestamp) -> Vec<Change> {
+        let mut changes = Vec::new();
+        let mut i = 0;
+        while i < self.open.len() {
+            if since(self.open[i].incident.last, now) > self.config.quiet {
+                changes.push(self.close(i));
+            } else {
+                i += 1;
+            }
+        }
+        changes
+    }
+
+    fn close(&mut self, i: usize) -> Change {
+        let mut incident = self.open.remove(i).incident;
+        incident.end = Some(incident.last);
+        Change::Closed(incident)
+    }
+
+    fn match_open(&self, finding: &Finding, parties: &[Party]) -> Option<usize> {
+        let shares = |open: &Open| {
+            parties
+                .iter()
+                .any(|p| open.parties.iter().any(|q| p.same(q)))
+        };
+        // What the whole host shows belongs to what is going on anyway.
+        let of_host = finding.subject.series.is_some() && finding.subject.device.is_none();
+        (0..self.open.len())
+            .filter(|&i| {
+                let open = &self.open[i];
+                let quiet = since(open.incident.last, finding.time);
+                let host = of_host || open.lead_kind == Kind::Metric as u8;
+                (quiet <= self.config.join && shares(open))
+                    || (quiet <= self.config.join_host && host)
+            })
+            .max_by_key(|&i| (shares(&self.open[i]), self.open[i].incident.last))
+    }
+}
+
+fn since(then: Timestamp, now: Timestamp) -> f64 {
+    now.as_nanos().saturating_sub(then.as_nanos()) as f64 / 1e9
+}
+
+/// How much a finding of a tier weighs.
+fn weight(finding: &Finding) -> f64 {
+    let fact = finding
+        .verdict
+        .reasons
+        .iter()
+        .any(|r| r.code == ReasonCode::Fact);
+    let tier = match finding.verdict.tier {
+        Tier::Normal => 0.5,
+        Tier::Notice => 1.0,
+        Tier::Warning => 2.0,
+        Tier::High => 4.0,
+        Tier::Critical => 8.0,
+    };
+    if fact { 2.0 * tier } else { tier }
+}
+
+fn parties(finding: &Finding) -> Vec<Party> {
+    let mut parties = Vec::new();
+    let mut add = |kind: &str, name: &str, pid: Option<u32>, weight: f64| {
+        if !name.is_empty() {
+            parties.push(Party {
+                kind: kind.to_owned(),
+                name: name.to_owned(),
+                pid,
+                weight,
+            });
+        }
+    };
+    if let Some(Process {
+        pid,
+        comm,
+        cgroup,
+        unit,
+        container,
+        ..
+    }) = &finding.subject.process
+    {
+        add("process", comm, Some(*pid), 1.0);
+        // A slice or the root holds half the host: sharing it means nothing.
+        if let Some(unit) = unit.as_deref().filter(|u| !is_slice(u)) {
+            add("unit", unit, None, 0.9);
+        }
+        if let Some(container) = container {
+            add("container", container, None, 0.9);
+        }
+        if let Some(cgroup) = cgroup.as_deref().filter(|c| c.len() > 1 && !is_slice(c)) {
+            add("cgroup", cgroup, None, 0.8);
+        }
+    }
+    if let Some(service) = &finding.subject.service {
+        add("service", service, None, 0.95);
+    }
+    if let Some(device) = &finding.subject.device {
+        add("device", device, None, 0.7);
+    }
+    parties
+}
+
+/// systemd's names are case-sensitive.
+fn is_slice(unit: &str) -> bool {
+    unit.strip_suffix(".slice").is_some()
+}
+
+impl Party {
+    fn same(&self, other: &Self) -> bool {
+        // A crash loop's processes differ in pid and share the name; a service often has its
+        // program's name.
+        let named = |k: &str| matches!(k, "process" | "service");
+        self.name == other.name
+            && (self.kind == other.kind || (named(&self.kind) && named(&other.kind)))
+    }
+}
+
+impl Open {
+    fn add(&mut self, finding: &Finding, parties: &[Party], config: &Config) {
+        let incident = &mut self.incident;
+        let weight = weight(finding);
+        incident.findings += 1;
+        incident.last = incident.last.max(finding.time);
+        incident.start = incident.start.min(finding.time);
+        if finding.verdict.tier > incident.tier {
+            incident.peak = finding.time;
+            incident.tier = finding.verdict.tier;
+        }
+        if let Some(rarity) = finding.verdict.rarity
+            && incident.rarity.is_none_or(|r| rarity > r)
+        {
+            incident.rarity = Some(rarity);
+        }
+        if let Some(event) = finding.event
+            && incident.events.len() < config.max_evidence
+        {
+            incident.events.push(event);
+        }
+        if let Some(series) = &finding.subject.series
+            && incident.series.len() < config.max_evidence
+            && !incident.series.contains(series)
+        {
+            incident.series.push(series.clone());
+        }
+        match incident
+            .evidence
+            .iter_mut()
+            .find(|e| e.text == finding.message)
+        {
+            Some(same) => {
+                same.count += 1;
+                same.tier = same.tier.max(finding.verdict.tier);
+            }
+            None => incident.evidence.push(Evidence {
+                time: finding.time,
+                tier: finding.verdict.tier,
+                text: finding.message.clone(),
+                count: 1,
+            }),
+        }
+        incident
+            .evidence
+            .sort_by_key(|e| (std::cmp::Reverse(e.tier), e.time));
+        incident.evidence.truncate(config.max_evidence);
+        for party in parties {
+            let add = weight * party.weight;
+            let room = self.parties.len() < 4 * config.max_evidence;
+            match self
+                .parties
+                .iter_mut()
+                .find(|p| p.kind == party.kind && p.name == party.name)
+            {
+                Some(known) => known.weight += add,
+                None if room => {
+                    self.parties.push(Party {
+                        weight: add,
+                        ..party.clone()
+                    });
+                }
+                None => {}
+            }
+        }
+        self.parties.sort_by(|a, b| b.weight.total_cmp(&a.weight));
+        let all: f64 = self.parties.iter().map(|p| p.weight).sum();
+        incident.suspects = self
+            .parties
+            .iter()
+            .take(5)
+            .map(|p| Suspect {
+                kind: p.kind.clone(),
+                name: p.name.clone(),
+                pid: p.pid,
+                share: if all > 0.0 { p.weight / all } else { 0.0 },
+            })
+            .collect();
+        if weight > self.lead.1 {
+            if self.lead.1 > 0.0 {
+                bump(&mut self.kinds, self.lead_kind);
+            }
+            self.lead = (finding.message.clone(), weight);
+            self.lead_kind = finding.kind as u8;
+        } else {
+            bump(&mut self.kinds, finding.kind as u8);
+        }
+        incident.title = title(&self.lead.0, &self.kinds);
+    }
+}
+
+fn bump(kinds: &mut Vec<(u8, u64)>, kind: u8) {
+    match kinds.iter_mut().find(|(k, _)| *k == kind) {
+        Some((_, n)) => *n += 1,
+        None => kinds.push((kind, 1)),
+    }
+}
+
+/// The gravest finding, and what came with it.
+fn title(lead: &str, kinds: &[(u8, u64)]) -> String {
+    use std::fmt::Write as _;
+    const LONGEST: usize = 120;
+    let mut title: String = lead.chars().take(LONGEST).collect();
+    if title.len() < lead.len() {
+        title.push('…');
+    }
+    let mut others: Vec<(u64, &str)> = kinds
+        .iter()
+        .filter_map(|&(k, n)| Some((n, words(Kind::from_u8(k)?, n == 1))))
+        .collect();
+    others.sort_by_key(|&(n, _)| std::cmp::Reverse(n));
+    for (i, (n, what)) in others.iter().take(2).enumerate() {
+        title.push_str(if i == 0 { "; with " } else { " and " });
+        let _ = write!(title, "{n} {what}");
+    }
+    title
+}
+
+fn words(kind: Kind, one: bool) -> &'static str {
+    match (kind, one) {
+        (Kind::Log, true) => "unusual log line",
+        (Kind::Log, false) => "unusual log lines",
+        (Kind::Metric, true) => "metric off its band",
+        (Kind::Metric, false) => "metrics off their bands",
+        (Kind::Exec, true) => "unusual program start",
+        (Kind::Exec, false) => "unusual program starts",
+        (Kind::Exit, true) => "process failure",
+        (Kind::Exit, false) => "process failures",
+        (Kind::OomKill, true) => "OOM kill",
+        (Kind::OomKill, false) => "OOM kills",
+        (Kind::TcpConnect, true) => "connection failure",
+        (Kind::TcpConnect, false) => "connection failures",
+        (_, true) => "further event",
+        (_, false) => "further events",
+    }
+}
+
+/// An incident's types are made for JSON, which a compact checkpoint holds as text.
+mod json {
+    use hark_api::Incident;
+    use serde::de::Error as _;
+    use serde::ser::Error as _;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(incident: &Incident, s: S) -> Result<S::Ok, S::Error> {
+        serde_json::to_string(incident)
+            .map_err(S::Error::custom)?
+            .serialize(s)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Incident, D::Error> {
+        serde_json::from_str(&String::deserialize(d)?).map_err(D::Error::custom)
+    }
+}

@@ -1,0 +1,178 @@
+//! One resolution of a series: several views of the values, each scored by novelty, and the tail.
+
+use std::collections::VecDeque;
+
+use serde::{Deserialize, Serialize};
+
+use crate::tail::{self, MIN_HISTORY, Pareto, Scale, Tail};
+use crate::window::Window;
+
+/// How many steps a fired score keeps lower ones from firing.
+const REFRACTORY: u64 = 200;
+/// By how much a score must exceed the last ones to fire again.
+const MARGIN: f64 = 0.2;
+
+/// A view of the series: the value, a mean, or a difference.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Stream {
+    window: Window,
+    gaps: Tail,
+}
+
+impl Stream {
+    fn new(memory: usize) -> Self {
+        Self {
+            window: Window::new(memory),
+            gaps: Tail::new(Scale::Distance, memory),
+        }
+    }
+
+    /// -log10 of the chance of a value this far from all others; 0 while learning.
+    fn push(&mut self, value: f64) -> (f64, usize) {
+        let (gap, rank) = self.window.push(value as f32);
+        let Some(gap) = gap else { return (0.0, rank) };
+        let gap = f64::from(gap);
+        let score = self.gaps.chance(gap).map_or(0.0, |p| -p.log10());
+        self.gaps.push(gap);
+        (score, rank)
+    }
+}
+
+/// What a level says of one of its points.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Score {
+    /// Mean of the parts, -log10 of a chance.
+    pub(crate) raw: f64,
+    /// `raw` where it exceeds all of the last ones, else 0.
+    pub(crate) fired: f64,
+    /// Chance of such a fired score, by the level's own history; `None` while learning.
+    pub(crate) chance: Option<f64>,
+    /// Part by novelty of the value itself.
+    pub(crate) novelty: f64,
+    /// Part by novelty of the means.
+    pub(crate) shift: f64,
+    /// Part by novelty of the change.
+    pub(crate) change: f64,
+    /// Part by the tail of the value.
+    pub(crate) tail: f64,
+}
+
+/// One resolution.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Level {
+    value: Stream,
+    mean4: Stream,
+    mean16: Stream,
+    change: Stream,
+    /// The last 16 values, newest last.
+    last: VecDeque<f64>,
+    tails: Option<(Pareto, Pareto)>,
+    tails_age: u32,
+    /// Scores that none of the later ones reached, with their step: the highest first.
+    peaks: VecDeque<(u64, f64)>,
+    step: u64,
+    scores: Tail,
+}
+
+impl Level {
+    pub(crate) fn new(memory: usize, calibration: usize) -> Self {
+        Self {
+            value: Stream::new(memory),
+            mean4: Stream::new(memory),
+            mean16: Stream::new(memory),
+            change: Stream::new(memory),
+            last: VecDeque::with_capacity(16),
+            tails: None,
+            tails_age: 0,
+            peaks: VecDeque::new(),
+            step: 0,
+            scores: Tail::new(Scale::Score, calibration),
+        }
+    }
+
+    /// How many points it saw.
+    pub(crate) fn seen(&self) -> u64 {
+        self.step
+    }
+
+    pub(crate) fn window(&self) -> &Window {
+        &self.value.window
+    }
+
+    /// A hole in time: what spans it means nothing.
+    pub(crate) fn gap(&mut self) {
+        self.last.clear();
+    }
+
+    pub(crate) fn push(&mut self, value: f64) -> Score {
+        self.step += 1;
+        let tail = self.tail(value);
+        let (novelty, _) = self.value.push(value);
+        let previous = self.last.back().copied();
+        if self.last.len() == 16 {
+            self.last.pop_front();
+        }
+        self.last.push_back(value);
+        let mean = |n: usize| {
+            let n = n.min(self.last.len());
+            self.last.iter().rev().take(n).sum::<f64>() / n as f64
+        };
+        let (mean4, mean16) = (mean(4), mean(16));
+        let (shift4, _) = self.mean4.push(mean4);
+        let (shift16, _) = self.mean16.push(mean16);
+        let change = previous.map_or(0.0, |p| self.change.push(value - p).0);
+        let raw = (novelty + shift4 + shift16 + change + tail) / 5.0;
+        let fired = self.refractory(raw);
+        let chance = self.scores.chance(fired);
+        self.scores.push(fired);
+        Score {
+            raw,
+            fired,
+            chance,
+            novelty,
+            shift: shift4.max(shift16),
+            change,
+            tail,
+        }
+    }
+
+    /// -log10 of the chance of a value this far out on either side.
+    fn tail(&mut self, value: f64) -> f64 {
+        let window = &self.value.window;
+        let count = window.len();
+        if count < MIN_HISTORY {
+            return 0.0;
+        }
+        if self.tails.is_none() || self.tails_age >= (count as u32 / 32).clamp(1, 64) {
+            let sorted = window.sorted();
+            self.tails = tail::fit_sorted(sorted, true).zip(tail::fit_sorted(sorted, false));
+            self.tails_age = 0;
+        }
+        self.tails_age += 1;
+        let Some((upper, lower)) = &self.tails else {
+            return 0.0;
+        };
+        let value = value as f32;
+        let below = window.sorted().partition_point(|&v| v < value);
+        let through = below + window.sorted()[below..].partition_point(|&v| v <= value);
+        let high = tail::chance(upper, count, count - below, f64::from(value));
+        let low = tail::chance(lower, count, through, -f64::from(value));
+        -(2.0 * high.min(low)).min(1.0).log10()
+    }
+
+    fn refractory(&mut self, raw: f64) -> f64 {
+        while self
+            .peaks
+            .front()
+            .is_some_and(|&(at, _)| at + REFRACTORY < self.step)
+        {
+            self.peaks.pop_front();
+        }
+        let highest = self.peaks.front().map_or(0.0, |&(_, s)| s);
+        while self.peaks.back().is_some_and(|&(_, s)| s <= raw) {
+            self.peaks.pop_back();
+        }
+        self.peaks.push_back((self.step, raw));
+        if raw >= highest + MARGIN { raw } else { 0.0 }
+    }
+}

@@ -1,0 +1,281 @@
+//! How unusual each point of one series is, judged at several resolutions.
+
+mod level;
+
+use hark_api::{Reason, ReasonCode, ReturnPeriod, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::tail::MIN_HISTORY;
+use level::{Level, Score};
+
+/// How a series is watched.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Config {
+    /// Seconds between two points.
+    pub step: f64,
+    /// Resolutions, as multiples of the step, ascending, each a multiple of the one before, the
+    /// first 1.
+    pub levels: Vec<u32>,
+    /// How many points each resolution remembers of each of its four views; eight bytes each.
+    pub memory: usize,
+    /// Return periods shorter than this, in seconds, are not put into words.
+    pub explain_from: f64,
+}
+
+impl Default for Config {
+    /// For one point a second: levels of 1 s, 10 s and 60 s that remember 33 minutes, 5.6 hours
+    /// and 33 hours.
+    fn default() -> Self {
+        Self {
+            step: 1.0,
+            levels: vec![1, 10, 60],
+            memory: 2000,
+            explain_from: 3600.0,
+        }
+    }
+}
+
+impl Config {
+    /// One resolution with a long memory, for series that come slowly or from files.
+    pub fn single(step: f64) -> Self {
+        Self {
+            step,
+            levels: vec![1],
+            memory: 8000,
+            explain_from: 3600.0,
+        }
+    }
+}
+
+/// What the detector says of one point.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Assessment {
+    /// Severity, for ranking: the mean of -log10 chances over the views of the most unusual level,
+    /// whether or not it fires.
+    pub score: f64,
+    /// The score where it exceeds all of the last 200 steps' by .2, else 0: onsets.
+    pub onset: f64,
+    /// How often this series, behaving as learned, shows such an onset; `None` while learning.
+    pub rarity: Option<ReturnPeriod>,
+    /// Why, strongest first; empty where the rarity is short of `Config::explain_from`.
+    pub reasons: Vec<Reason>,
+    /// Where 99 % of the values are expected to lie; `None` while learning.
+    pub band: Option<(f64, f64)>,
+    /// Seconds of data that are still missing before the series is judged; 0 once it is.
+    pub learning: f64,
+}
+
+/// Gathers points into one of a coarser level.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct Gather {
+    slot: i64,
+    sum: f64,
+    count: u32,
+}
+
+/// Watches one series.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Detector {
+    config: Config,
+    levels: Vec<Level>,
+    gathers: Vec<Gather>,
+    /// Subtracted from each value, so that single precision resolves small changes of large ones.
+    offset: Option<f64>,
+    last_nanos: Option<i64>,
+    /// The band and the point at which it was computed.
+    band: Option<(f64, f64)>,
+    band_due: u64,
+}
+
+impl Detector {
+    /// A detector that has seen nothing.
+    pub fn new(config: Config) -> Self {
+        let calibration = 200_000;
+        Self {
+            levels: config
+                .levels
+                .iter()
+                .map(|_| Level::new(config.memory, calibration))
+                .collect(),
+            gathers: vec![Gather::default(); config.levels.len()],
+            config,
+            offset: None,
+            last_nanos: None,
+            band: None,
+            band_due: 0,
+        }
+    }
+
+    /// Judges a point, then learns it. A value that is not finite counts as missing; time that
+    /// does not advance is taken as one step later.
+    pub fn push(&mut self, time: Timestamp, value: f64) -> Assessment {
+        if !value.is_finite() {
+            return Assessment {
+                band: self.band,
+                learning: self.learning(),
+                ..Assessment::default()
+            };
+        }
+        let offset = *self.offset.get_or_insert(value);
+        // Keeps sums and differences of any two values finite in single precision.
+        let x = (value - offset).clamp(-1e30, 1e30);
+        let step_nanos = (self.config.step * 1e9).max(1.0);
+        let mut nanos = time.as_nanos();
+        if let Some(last) = self.last_nanos {
+            if nanos <= last {
+                nanos = last.saturating_add(step_nanos as i64);
+            }
+            let missed = nanos.saturating_sub(last) as f64 / step_nanos;
+            for (level, &factor) in self.levels.iter_mut().zip(&self.config.levels) {
+                if missed > 3.0 * f64::from(factor) {
+                    level.gap();
+                }
+            }
+        }
+        self.last_nanos = Some(nanos);
+
+        let mut scores: [Option<Score>; 8] = [None; 8];
+        for (i, &factor) in self.config.levels.iter().enumerate().take(8) {
+            if factor <= 1 {
+                scores[i] = Some(self.levels[i].push(x));
+                continue;
+            }
+            let slot = (nanos as f64 / (step_nanos * f64::from(factor))).floor() as i64;
+            let gather = &mut self.gathers[i];
+            if slot != gather.slot && gather.count > 0 {
+                let mean = gather.sum / f64::from(gather.count);
+                *gather = Gather::default();
+                scores[i] = Some(self.levels[i].push(mean));
+            }
+            gather.slot = slot;
+            gather.sum += x;
+            gather.count += 1;
+        }
+        self.refresh_band(offset);
+        self.assess(value, &scores)
+    }
+
+    fn assess(&self, value: f64, scores: &[Option<Score>]) -> Assessment {
+        let judged = self
+            .levels
+            .iter()
+            .filter(|l| l.seen() > 2 * MIN_HISTORY as u64)
+            .count();
+        let mut best: Option<(f64, usize, Score)> = None;
+        let (mut score, mut onset) = (0.0_f64, 0.0_f64);
+        for (i, s) in scores.iter().enumerate() {
+            let Some(s) = s else { continue };
+            score = score.max(s.raw);
+            onset = onset.max(s.fired);
+            if let Some(p) = s.chance {
+                // Each level adds its own alarms: share the period among them.
+                let period =
+                    self.config.step * f64::from(self.config.levels[i]) / p / judged.max(1) as f64;
+                if best.is_none_or(|(t, ..)| period > t) {
+                    best = Some((period, i, *s));
+                }
+            }
+        }
+        let mut assessment = Assessment {
+            score,
+            onset,
+            band: self.band,
+            learning: self.learning(),
+            ..Assessment::default()
+        };
+        if let Some((period, i, s)) = best {
+            assessment.rarity = Some(ReturnPeriod::from_secs(period.min(1e13)));
+            if period >= self.config.explain_from {
+                assessment.reasons = self.explain(value, i, &s);
+            }
+        }
+        assessment
+    }
+
+    fn explain(&self, value: f64, level: usize, score: &Score) -> Vec<Reason> {
+        let step = self.config.step * f64::from(self.config.levels[level]);
+        let history = step * self.levels[level].window().len() as f64;
+        let over = if self.config.levels[level] > 1 {
+            format!(", as a mean over {}", seconds(step))
+        } else {
+            String::new()
+        };
+        let mut parts = [
+            (
+                ReasonCode::Novelty,
+                score.novelty,
+                "the value is far from all that were seen",
+            ),
+            (ReasonCode::Shift, score.shift, "the level moved"),
+            (
+                ReasonCode::Novelty,
+                score.change,
+                "it changed as it never did before",
+            ),
+            (
+                ReasonCode::Tail,
+                score.tail,
+                "the value is far out in its distribution",
+            ),
+        ];
+        parts.sort_by(|a, b| b.1.total_cmp(&a.1));
+        parts
+            .iter()
+            .filter(|part| part.1 >= 2.0)
+            .take(3)
+            .map(|&(code, s, text)| Reason {
+                value: Some(value),
+                band: self.band,
+                p: Some(10f64.powf(-s)),
+                history: Some(history),
+                ..Reason::new(code, format!("{text}{over}"))
+            })
+            .collect()
+    }
+
+    fn refresh_band(&mut self, offset: f64) {
+        let Some(level) = self.levels.first() else {
+            return;
+        };
+        let seen = level.seen();
+        if seen < self.band_due {
+            return;
+        }
+        self.band_due = seen + (seen / 16).clamp(1, 16);
+        if level.window().len() >= MIN_HISTORY {
+            let at = |share| {
+                level
+                    .window()
+                    .quantile(share)
+                    .map(|v| f64::from(v) + offset)
+            };
+            self.band = at(0.005).zip(at(0.995));
+        }
+    }
+
+    /// Seconds of data missing before the first level can be judged.
+    pub fn learning(&self) -> f64 {
+        let seen = self.levels.first().map_or(0, Level::seen);
+        (2 * MIN_HISTORY as u64).saturating_sub(seen) as f64 * self.config.step
+    }
+
+    /// The band that was last computed.
+    pub fn band(&self) -> Option<(f64, f64)> {
+        self.band
+    }
+}
+
+/// A number of seconds in words.
+pub(crate) fn seconds(secs: f64) -> String {
+    let (value, unit) = if secs < 120.0 {
+        (secs, "s")
+    } else if secs < 7200.0 {
+        (secs / 60.0, "min")
+    } else if secs < 172_800.0 {
+        (secs / 3600.0, "h")
+    } else {
+        (secs / 86_400.0, "days")
+    };
+    let digits = usize::from(value < 10.0 && value.fract() > 0.05);
+    format!("{value:.digits$} {unit}")
+}

@@ -1,0 +1,321 @@
+//! What an engine makes of a host's day: facts, levels, new lines, bursts, silences, metrics.
+
+use hark_api::{
+    Event, EventId, Fields, Kind, Level, Process, ReasonCode, SeriesKey, Source, Tier, Timestamp,
+    Verdict,
+};
+use hark_detect::{Change, Config, Engine};
+
+const SECOND: i64 = 1_000_000_000;
+
+fn at(secs: f64) -> Timestamp {
+    Timestamp::from_secs_f64(1_750_000_000.0 + secs)
+}
+
+fn event(secs: f64, source: Source, kind: Kind, message: &str) -> Event {
+    Event {
+        id: EventId((secs * 10.0) as u64 + 1),
+        time: at(secs),
+        received: at(secs),
+        source,
+        kind,
+        level: Level::Info,
+        message: message.to_owned(),
+        template: None,
+        service: None,
+        host: None,
+        process: None,
+        fields: Fields::new(),
+        trace: None,
+        verdict: Verdict::default(),
+    }
+}
+
+fn log(secs: f64, service: &str, level: Level, message: &str) -> Event {
+    Event {
+        service: Some(service.to_owned()),
+        level,
+        ..event(secs, Source::Log, Kind::Log, message)
+    }
+}
+
+fn process(pid: u32, comm: &str) -> Box<Process> {
+    Box::new(Process {
+        pid,
+        ppid: Some(1),
+        comm: comm.to_owned(),
+        ..Process::default()
+    })
+}
+
+/// An hour of a quiet service: three kinds of lines at uneven intervals.
+fn quiet_hour(engine: &mut Engine) {
+    for i in 0..3600_u32 {
+        let t = f64::from(i);
+        let noise = i.wrapping_mul(2_654_435_761) >> 20;
+        if noise % 3 == 0 {
+            engine.event(&mut log(
+                t,
+                "web",
+                Level::Info,
+                &format!("GET /item took {noise} ms"),
+            ));
+        }
+        if noise % 50 == 7 {
+            let line = format!("flushed cache of {noise} entries");
+            engine.event(&mut log(t, "web", Level::Info, &line));
+        }
+        engine.tick(at(t));
+    }
+}
+
+#[test]
+fn an_oom_kill_is_critical_at_once_and_names_its_victim() {
+    let mut engine = Engine::new(Config::default());
+    let mut kill = event(
+        1.0,
+        Source::Kernel,
+        Kind::OomKill,
+        "postgres was OOM-killed",
+    );
+    kill.process = Some(process(42, "postgres"));
+    let finding = engine.event(&mut kill).expect("a finding");
+    assert_eq!(kill.verdict.tier, Tier::Critical);
+    assert_eq!(kill.verdict.reasons[0].code, ReasonCode::Fact);
+    assert_eq!(finding.event, Some(kill.id));
+    let changes = engine.take_changes();
+    let [Change::Opened(incident)] = &changes[..] else {
+        panic!("one incident: {changes:?}")
+    };
+    assert_eq!(incident.suspects[0].name, "postgres");
+    assert_eq!(incident.title, "postgres was OOM-killed");
+}
+
+#[test]
+fn what_follows_a_kill_joins_its_incident_and_it_ends() {
+    let mut engine = Engine::new(Config::default());
+    let mut kill = event(
+        1.0,
+        Source::Kernel,
+        Kind::OomKill,
+        "postgres was OOM-killed",
+    );
+    kill.process = Some(process(42, "postgres"));
+    engine.event(&mut kill);
+    engine.event(&mut log(
+        5.0,
+        "postgres",
+        Level::Error,
+        "the database is starting up",
+    ));
+    engine.event(&mut log(5.0, "web", Level::Info, "all is well"));
+    engine.tick(at(1000.0));
+    let changes = engine.take_changes();
+    let Some(Change::Closed(incident)) = changes.last() else {
+        panic!("closed: {changes:?}")
+    };
+    assert_eq!(
+        incident.title,
+        "postgres was OOM-killed; with 1 unusual log line"
+    );
+    assert_eq!(incident.findings, 2);
+    assert_eq!(incident.end, Some(at(5.0)));
+    assert_eq!(engine.incidents().count(), 0);
+}
+
+#[test]
+fn the_level_informs_the_tier_while_nothing_is_learned() {
+    let mut engine = Engine::new(Config::default());
+    for (level, tier, text) in [
+        (Level::Info, Tier::Normal, "listening"),
+        (Level::Warning, Tier::Normal, "disk nearly full"),
+        (Level::Error, Tier::Notice, "upstream timed out twice"),
+        (
+            Level::Critical,
+            Tier::Warning,
+            "no replica is left to read from",
+        ),
+        (Level::Fatal, Tier::High, "giving up"),
+    ] {
+        let mut line = log(1.0, "web", level, text);
+        engine.event(&mut line);
+        assert_eq!(line.verdict.tier, tier, "{level}");
+        assert!(line.template.is_some());
+        assert!(
+            line.verdict
+                .reasons
+                .iter()
+                .any(|r| r.code == ReasonCode::Learning)
+        );
+    }
+}
+
+#[test]
+fn an_error_that_is_sent_every_minute_is_no_news() {
+    let mut engine = Engine::new(Config::default());
+    let mut last = Tier::Critical;
+    for i in 0..200 {
+        let mut line = log(
+            f64::from(i) * 60.0,
+            "web",
+            Level::Error,
+            "upstream timed out",
+        );
+        engine.event(&mut line);
+        last = line.verdict.tier;
+    }
+    assert_eq!(last, Tier::Normal);
+}
+
+#[test]
+fn a_new_error_after_a_quiet_hour_is_a_warning() {
+    let mut engine = Engine::new(Config::default());
+    quiet_hour(&mut engine);
+    assert!(
+        engine.take_changes().is_empty(),
+        "a quiet hour has no incident"
+    );
+    let mut line = log(
+        3601.0,
+        "web",
+        Level::Error,
+        "cannot open index: file is damaged",
+    );
+    engine.event(&mut line);
+    assert_eq!(line.verdict.tier, Tier::Warning, "{:?}", line.verdict);
+    assert!(
+        line.verdict
+            .reasons
+            .iter()
+            .any(|r| r.code == ReasonCode::New)
+    );
+}
+
+#[test]
+fn a_burst_of_known_lines_is_found() {
+    let mut engine = Engine::new(Config::default());
+    quiet_hour(&mut engine);
+    let mut worst = Tier::Normal;
+    for i in 0..400 {
+        let t = 3601.0 + f64::from(i) * 0.01;
+        let mut line = log(t, "web", Level::Info, "flushed cache of 9 entries");
+        engine.event(&mut line);
+        worst = worst.max(line.verdict.tier);
+    }
+    assert!(worst >= Tier::High, "{worst}");
+}
+
+#[test]
+fn a_job_that_stops_is_missed_within_two_beats() {
+    let mut engine = Engine::new(Config::default());
+    for i in 0..3600 {
+        if i % 60 == 0 {
+            engine.event(&mut log(f64::from(i), "cron", Level::Info, "backup done"));
+        }
+        assert!(engine.tick(at(f64::from(i))).is_empty(), "second {i}");
+    }
+    let (when, finding) = (3600..3800)
+        .find_map(|i| Some((i, engine.tick(at(f64::from(i))).pop()?)))
+        .expect("missed");
+    assert!(when <= 3540 + 120, "found at {when}");
+    assert_eq!(finding.verdict.reasons[0].code, ReasonCode::Silence);
+    assert_eq!(finding.subject.service.as_deref(), Some("cron"));
+    assert!(finding.verdict.tier >= Tier::Warning);
+}
+
+#[test]
+fn a_crash_loop_is_a_fact() {
+    let mut engine = Engine::new(Config::default());
+    let mut tiers = Vec::new();
+    for i in 0..3 {
+        let mut exit = event(f64::from(i) * 2.0, Source::Kernel, Kind::Exit, "api ended");
+        exit.process = Some(process(100 + i, "api"));
+        exit.fields.set("signal", 11);
+        engine.event(&mut exit);
+        tiers.push(exit.verdict.tier);
+    }
+    assert_eq!(tiers, [Tier::Normal, Tier::Normal, Tier::Critical]);
+}
+
+#[test]
+fn a_parent_that_never_started_this_child_is_new_once_learned() {
+    let mut engine = Engine::new(Config::default());
+    let exec = |t: f64, parent: &str, child: &str| {
+        let mut e = event(t, Source::Kernel, Kind::Exec, "exec");
+        e.process = Some(process(7, child));
+        e.fields.set("parent_comm", parent);
+        e
+    };
+    for i in 0..5 * 1440 {
+        engine.event(&mut exec(f64::from(i) * 60.0, "cron", "backup"));
+    }
+    let mut odd = exec(5.0 * 86_400.0, "nginx", "sh");
+    engine.event(&mut odd);
+    assert!(odd.verdict.tier >= Tier::Notice, "{:?}", odd.verdict);
+    assert!(
+        odd.verdict.reasons[0]
+            .text
+            .contains("nginx never started sh")
+    );
+}
+
+#[test]
+fn a_metric_that_jumps_is_found_and_a_checkpoint_continues() {
+    let key = SeriesKey::new("node_load1");
+    let other = SeriesKey::with_labels("node_disk_io_now", &[("device", "sda")]);
+    let mut engine = Engine::new(Config::default());
+    let noise = |i: i64| {
+        (
+            (i * 7919 % 1009) as f64 / 1009.0,
+            (i * 104_729 % 997) as f64 / 997.0,
+        )
+    };
+    let sample = |i: i64| {
+        let (a, b) = noise(i);
+        [(key.clone(), 1.0 + 0.1 * a), (other.clone(), 3.0 + b)]
+    };
+    let time = |i: i64| Timestamp::from_nanos(1_750_000_000 * SECOND + i * SECOND);
+    for i in 0..5000 {
+        engine.samples(time(i), &sample(i));
+    }
+    engine.take_changes();
+    let bytes = engine.checkpoint().expect("serialises");
+    let mut twin = Engine::restore(&Config::default(), &bytes).expect("reads back");
+    for i in 5000..5100 {
+        assert_eq!(
+            engine.samples(time(i), &sample(i)),
+            twin.samples(time(i), &sample(i))
+        );
+    }
+    let mut jump = sample(5100);
+    jump[1].1 = 90.0;
+    let found = engine.samples(time(5100), &jump);
+    let finding = found
+        .iter()
+        .find(|f| f.subject.series.as_ref() == Some(&other))
+        .expect("found");
+    assert!(finding.verdict.tier >= Tier::Warning, "{finding:?}");
+    assert_eq!(finding.subject.device.as_deref(), Some("sda"));
+    assert!(
+        finding.message.contains("node_disk_io_now"),
+        "{}",
+        finding.message
+    );
+    assert_eq!(found, twin.samples(time(5100), &jump));
+}
+
+#[test]
+fn damaged_and_foreign_checkpoints_are_refused() {
+    let config = Config::default();
+    assert!(Engine::restore(&config, &[]).is_err());
+    assert!(Engine::restore(&config, &[99, 1, 2]).is_err());
+    let bytes = Engine::new(config.clone())
+        .checkpoint()
+        .expect("serialises");
+    assert!(Engine::restore(&config, &bytes[..bytes.len() / 2]).is_err());
+    let other = Config {
+        max_series: 7,
+        ..config
+    };
+    assert!(Engine::restore(&other, &bytes).is_err());
+}
