@@ -7,6 +7,7 @@ mod host;
 mod ingest;
 mod load;
 mod store;
+mod template;
 mod tui;
 
 use clap::Subcommand;
@@ -33,6 +34,8 @@ enum What {
     Ingest(ingest::Args),
     /// The store: commits, scans, size
     Store(store::Args),
+    /// Log templates: grouping accuracy, ablations, lines a second
+    Template(template::Args),
     /// The console: time of a frame
     Tui(tui::Args),
 }
@@ -44,6 +47,7 @@ pub(crate) fn run(args: Args) -> Result<(), Error> {
         What::Ebpf(args) => ebpf::run(&args),
         What::Ingest(args) => ingest::run(&args),
         What::Store(args) => store::run(args),
+        What::Template(args) => template::run(&args),
         What::Tui(args) => tui::run(args),
     }
 }
