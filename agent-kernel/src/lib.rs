@@ -20,6 +20,7 @@ mod latency;
 mod layout;
 mod listeners;
 mod loader;
+mod lockdown;
 mod narrate;
 mod object;
 mod options;

@@ -12,7 +12,7 @@ use crate::btf::Btf;
 use crate::cgroup::Hierarchy;
 use crate::layout::Layout;
 use crate::programs::{Hook, PROGRAMS, Program};
-use crate::{Error, Feature, Options, object, tracefs};
+use crate::{Error, Feature, Options, lockdown, object, tracefs};
 
 /// Where the kernel keeps its type information.
 pub(crate) const BTF_PATH: &str = "/sys/kernel/btf/vmlinux";
@@ -73,6 +73,10 @@ pub(crate) fn load(options: &Options, attach: bool) -> Result<Loaded, Error> {
             &file
         }
     };
+    if lockdown::forbids(&lockdown::mode()) {
+        let (reason, remedy) = lockdown::FORBIDS;
+        return Ok(nothing(all(&unavailable(reason, remedy))));
+    }
     raise_memlock();
 
     let btf_bytes = std::fs::read(BTF_PATH).ok();
