@@ -8,7 +8,7 @@ pub struct Config {
     /// Most templates. When one more comes, the sixteenth that was unseen longest is forgotten,
     /// which [`Stats::forgotten`] counts. At least 16.
     pub max_templates: usize,
-    /// Most bytes of a line that are looked at; the rest is one parameter. 64 to 65,536.
+    /// Most bytes of a line that are looked at. 64 to 65,536.
     pub max_line: usize,
     /// Most words and punctuation characters of a line that are looked at; the rest is one
     /// parameter. 8 to 4,096.
