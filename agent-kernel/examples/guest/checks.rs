@@ -213,8 +213,8 @@ fn exit(_: &Kernel, hearing: &Hearing) -> Result<(), String> {
 
 fn cgroup(_: &Kernel, hearing: &Hearing) -> Result<(), String> {
     let dir = "/sys/fs/cgroup/made";
-    fs::create_dir(dir).map_err(cannot(dir))?;
-    let script = format!("echo $$ >{dir}/cgroup.procs; exec /bin/sleep 600");
+    // By a child: root's children have all capabilities, even where this process gave up some.
+    let script = format!("mkdir {dir}; echo $$ >{dir}/cgroup.procs; exec /bin/sleep 600");
     let child = Command::new("/bin/sh").args(["-c", &script]).spawn();
     let sleeper = child.map(Sleeper).map_err(cannot("sh"))?;
     let told = hearing.wait(|event| match &event.data {
@@ -224,8 +224,7 @@ fn cgroup(_: &Kernel, hearing: &Hearing) -> Result<(), String> {
         _ => None,
     });
     drop(sleeper);
-    // A moment passes until the kernel has taken the dead process out of it.
-    until(|| fs::remove_dir(dir).ok());
+    until(|| remove(dir));
     expect("the control group", &told?.as_deref(), &Some("/made"))
 }
 
@@ -252,6 +251,12 @@ fn table(kernel: &Kernel, hearing: &Hearing) -> Result<(), String> {
     )
 }
 
+/// Removes a control group, once all processes have left it.
+fn remove(cgroup: &str) -> Option<()> {
+    let status = Command::new("/bin/rmdir").arg(cgroup).status().ok()?;
+    status.success().then_some(())
+}
+
 fn signal(_: &Kernel, hearing: &Hearing) -> Result<(), String> {
     let mut sleeper = Sleeper::start()?;
     sleeper.terminate()?;
@@ -270,10 +275,10 @@ fn signal(_: &Kernel, hearing: &Hearing) -> Result<(), String> {
 }
 
 fn oom(_: &Kernel, hearing: &Hearing) -> Result<(), String> {
-    fs::create_dir_all(CGROUP).map_err(cannot(CGROUP))?;
-    let limit = format!("{CGROUP}/memory.max");
-    fs::write(&limit, "16M").map_err(cannot(&limit))?;
-    let script = format!("echo $$ >{CGROUP}/cgroup.procs; exec /bin/guest {FILL_MEMORY}");
+    let script = format!(
+        "mkdir {CGROUP}; echo 16M >{CGROUP}/memory.max; echo $$ >{CGROUP}/cgroup.procs; \
+         exec /bin/guest {FILL_MEMORY}"
+    );
     let child = Command::new("/bin/sh").args(["-c", &script]).spawn();
     let mut child = child.map_err(cannot("sh"))?;
     let status = child.wait().map_err(cannot("wait"))?;
@@ -284,7 +289,7 @@ fn oom(_: &Kernel, hearing: &Hearing) -> Result<(), String> {
         Data::OomKill(kill) => Some((about(event, child.id())?.clone(), kill.clone())),
         _ => None,
     })?;
-    until(|| fs::remove_dir(CGROUP).ok());
+    until(|| remove(CGROUP));
     expect("the victim's name", &process.comm.as_str(), &"guest")?;
     match kill.anon_rss {
         Some(bytes) if !(8 << 20..=16 << 20).contains(&bytes) => Err(format!(

@@ -10,7 +10,7 @@ use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities};
 pub(crate) const BESIDE: &str = "--beside";
 /// No locked memory, which is what BPF maps are charged to before Linux 5.11, and no right to more.
 const MEMLOCK: &str = "--memlock";
-/// Root, but only with `CAP_BPF`, `CAP_PERFMON` and `CAP_SYS_PTRACE`.
+/// Root, but only with the capabilities that `hark-agent doctor` asks for.
 const CAPABILITIES: &str = "--capabilities";
 /// An ordinary user.
 const USER: &str = "--user";
@@ -37,7 +37,12 @@ pub(crate) fn cause(fault: &str) -> Result<(), String> {
             };
             setrlimit(Resource::Memlock, unlimited)
                 .map_err(|error| format!("setrlimit: {error}"))?;
-            keep(CapabilitySet::BPF | CapabilitySet::PERFMON | CapabilitySet::SYS_PTRACE)
+            keep(
+                CapabilitySet::BPF
+                    | CapabilitySet::PERFMON
+                    | CapabilitySet::DAC_READ_SEARCH
+                    | CapabilitySet::SYS_PTRACE,
+            )
         }
         USER if rustix::process::getuid().is_root() => {
             let args = std::env::args_os().skip(1);
