@@ -158,8 +158,10 @@ impl Cache {
         let root = work.path().join("root");
         for package in packages {
             let wanted = format!("{package}={}", offer.version);
+            // To the directory, where apt's own user may not write, if root runs this.
+            let user = "APT::Sandbox::User=root";
             run::run(
-                self.apt(&["apt-get", "-qq", "download", &wanted])
+                self.apt(&["apt-get", "-qq", "-o", user, "download", &wanted])
                     .current_dir(work.path()),
             )?;
         }
