@@ -327,7 +327,6 @@ impl Running {
 async fn care(app: Arc<App>, voice: Voice) {
     let mut losses = LossWatch::new(voice.clone());
     let mut failing_for = 0;
-    let mut was_failing: Option<(Timestamp, String)> = None;
     loop {
         tokio::select! {
             () = tokio::time::sleep(CARE) => {}
@@ -340,10 +339,9 @@ async fn care(app: Arc<App>, voice: Voice) {
             0
         };
         let probe = failing_for % PROBE_SECS == PROBE_SECS - 1;
-        if let (Some((since, error)), None) = (&was_failing, &failing) {
-            say_recovered(&voice, *since, error).await;
+        if let Some((since, error)) = app.counters.take_recovery() {
+            say_recovered(&voice, since, &error).await;
         }
-        was_failing = failing.clone();
         let (app, voice) = (app.clone(), voice.clone());
         let done = tokio::task::spawn_blocking(move || {
             match failing {

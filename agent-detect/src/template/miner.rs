@@ -254,19 +254,17 @@ impl Miner {
         id
     }
 
-    /// The template that covers the pattern, as it stands or with a compound or a run of
+    /// The template that covers the pattern, as it stands or with each compound and each run of
     /// wildcards taken as one.
     fn covering(&self, pattern: &Pattern) -> Option<TemplateId> {
         let same = self.covering_as_is(pattern);
         if same.is_some() || self.config.without == Some(Rule::Spellings) {
             return same;
         }
-        same.or_else(|| self.covering_as_is(&pattern.collapsed()?))
-            .or_else(|| {
-                pattern.compounds().find_map(|compound| {
-                    self.covering_as_is(&pattern.with_wildcard(compound, false))
-                })
-            })
+        let collapsed = pattern.collapsed();
+        collapsed
+            .and_then(|collapsed| self.covering_as_is(&collapsed))
+            .or_else(|| self.covering_as_is(&pattern.canonical()?))
     }
 
     /// The template that covers the pattern: the same one, or else that with the fewest found
@@ -379,21 +377,31 @@ impl Miner {
         if self.config.without == Some(Rule::Spellings) {
             return false;
         }
-        let collapsed = pattern.collapsed();
-        let hash = collapsed.as_ref().map_or(pattern.hash(), Pattern::hash);
-        let mut same = self.index.runs(hash).to_vec();
-        if collapsed.is_none() {
-            same.extend_from_slice(self.index.compounds(hash));
+        let mut wider = pattern.collapsed().unwrap_or_else(|| pattern.clone());
+        let mut same: Vec<_> = self.index.runs(wider.hash()).to_vec();
+        if wider.canonical().is_none() {
+            same.extend_from_slice(self.index.spelled(wider.hash()));
+            same.sort_unstable();
+            same.dedup();
         }
-        for &id in &same {
+        let mut any = false;
+        for id in same {
+            let Some(template) = self.templates.get(&id) else {
+                continue;
+            };
+            let spellings = [template.pattern.collapsed(), template.pattern.canonical()];
+            let mut spellings = spellings.into_iter().flatten();
+            let Some(spelling) = spellings.find(|spelling| spelling.key() == wider.key()) else {
+                continue;
+            };
+            wider.add_found(spelling.found());
             self.absorb(id, held);
+            any = true;
         }
-        if let Some(collapsed) = collapsed
-            && !same.is_empty()
-        {
-            *pattern = collapsed;
+        if any {
+            *pattern = wider;
         }
-        !same.is_empty()
+        any
     }
 
     fn absorb_covered(
