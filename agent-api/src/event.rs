@@ -24,6 +24,7 @@ impl fmt::Display for EventId {
 
 /// Something that happened on the host, or that a service said.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
 pub struct Event {
     /// Its place in the order of arrival; 0 until the pipeline has numbered it.
     pub id: EventId,
@@ -53,6 +54,7 @@ pub struct Event {
     pub process: Option<Box<Process>>,
     /// Everything else, by name, in the order in which it came.
     #[serde(default, skip_serializing_if = "Fields::is_empty")]
+    #[cfg_attr(feature = "openapi", oai(default))]
     pub fields: Fields,
     /// The trace that it belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -221,6 +223,7 @@ named! {
 
 /// The process that an event is about. What could not be learned is absent, never guessed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
 pub struct Process {
     /// Process id in the initial pid namespace (the kernel's tgid).
     pub pid: u32,
@@ -332,6 +335,7 @@ impl<'de> Deserialize<'de> for Fields {
 
 /// W3C Trace Context: <https://www.w3.org/TR/trace-context/>.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
 pub struct TraceContext {
     /// 32 lower-case hexadecimal digits, not all zero.
     pub trace_id: String,

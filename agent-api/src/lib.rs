@@ -10,6 +10,8 @@ pub mod client;
 mod event;
 pub mod filter;
 mod incident;
+#[cfg(feature = "openapi")]
+mod openapi;
 mod rest;
 mod series;
 mod status;
@@ -22,8 +24,14 @@ pub use event::{
     UnknownSource,
 };
 pub use filter::{Filter, FilterError};
-pub use incident::{Evidence, Incident, IncidentId, Suspect};
-pub use rest::{Accepted, BatchAccepted, EventPage, InputError, Missed, Problem};
+pub use incident::{
+    Acknowledgement, Evidence, Incident, IncidentId, IncidentPage, IncidentRecord, Note, Suspect,
+    Template, TemplateList,
+};
+pub use rest::{
+    Accepted, BatchAccepted, EventPage, InputError, Missed, Problem, ProcessList, SeriesData,
+    SeriesEntry, SeriesList, SeriesPoint,
+};
 pub use series::{MetricType, SeriesKey};
 pub use status::{
     Feature, FeatureState, Health, IngestStatus, ProgramCost, SelfUse, SourceStatus, Status,

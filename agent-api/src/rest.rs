@@ -2,10 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Event, EventId, Timestamp, Verdict};
+use crate::{Event, EventId, Process, SeriesKey, Timestamp, Verdict};
 
 /// The answer to one event sent: it is on disk, and this is what was made of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
 pub struct Accepted {
     /// The id that it got.
     pub id: EventId,
@@ -20,6 +21,7 @@ pub struct Accepted {
 
 /// The answer to a batch: the good events are on disk, the bad ones are named.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
 pub struct BatchAccepted {
     /// How many are stored.
     pub accepted: u64,
@@ -33,14 +35,17 @@ pub struct BatchAccepted {
     pub last_id: Option<EventId>,
     /// Those whose tier is above normal, in order; bounded.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "openapi", oai(default))]
     pub unusual: Vec<Accepted>,
     /// What was wrong with the refused ones, in order; bounded.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "openapi", oai(default))]
     pub errors: Vec<InputError>,
 }
 
 /// One thing wrong with what was sent.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
 pub struct InputError {
     /// The line of a batch, from 1; the place in the array for a JSON array, from 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -54,9 +59,11 @@ pub struct InputError {
 
 /// A problem document, [RFC 9457](https://www.rfc-editor.org/rfc/rfc9457).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
 pub struct Problem {
     /// Identifies the kind of problem: a path below the agent's own documentation.
     #[serde(rename = "type")]
+    #[cfg_attr(feature = "openapi", oai(rename = "type"))]
     pub kind: String,
     /// The kind of problem in words.
     pub title: String,
@@ -70,11 +77,13 @@ pub struct Problem {
     pub request_id: Option<String>,
     /// Each thing that was wrong with the input.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "openapi", oai(default))]
     pub errors: Vec<InputError>,
 }
 
 /// One page of events.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
 pub struct EventPage {
     /// The events, in the order asked for.
     pub events: Vec<Event>,
@@ -87,7 +96,62 @@ pub struct EventPage {
 
 /// Sent on a live stream to a consumer that was too slow for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
 pub struct Missed {
     /// How many events it did not get.
     pub missed: u64,
+}
+
+/// The series that are stored.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
+pub struct SeriesList {
+    /// By name.
+    pub series: Vec<SeriesEntry>,
+}
+
+/// A series that is stored.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
+pub struct SeriesEntry {
+    /// Its name and labels.
+    pub key: SeriesKey,
+    /// Its first sample ever.
+    pub first: Timestamp,
+    /// Its last sample.
+    pub last: Timestamp,
+}
+
+/// The points of one series.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
+pub struct SeriesData {
+    /// Its name and labels.
+    pub key: SeriesKey,
+    /// Seconds from one point to the next: 1, 10 or 60.
+    pub step: u32,
+    /// The points, oldest first; without those that are missing.
+    pub points: Vec<SeriesPoint>,
+}
+
+/// The processes that run.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
+pub struct ProcessList {
+    /// By id.
+    pub processes: Vec<Process>,
+}
+
+/// One point of a series. At a step of one second all three values are the sample.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
+pub struct SeriesPoint {
+    /// When it begins.
+    pub time: Timestamp,
+    /// The mean.
+    pub mean: f64,
+    /// The least.
+    pub min: f64,
+    /// The greatest.
+    pub max: f64,
 }

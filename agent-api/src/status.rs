@@ -6,6 +6,7 @@ use crate::{EventId, Timestamp};
 
 /// The agent's state: what works, what does not, why, and what it costs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
 pub struct Status {
     /// The agent's version.
     pub version: String,
@@ -53,6 +54,7 @@ pub enum Health {
 
 /// One source of events.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
 pub struct SourceStatus {
     /// Its name, as in `kernel`.
     pub name: String,
@@ -83,6 +85,7 @@ pub enum FeatureState {
 
 /// One ability of the agent on this kernel.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
 pub struct Feature {
     /// Its name, as in `tcp`.
     pub name: String,
@@ -92,11 +95,13 @@ pub struct Feature {
     pub state: FeatureState,
     /// The kernel programs behind it, with their cost where the kernel counts it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "openapi", oai(default))]
     pub programs: Vec<ProgramCost>,
 }
 
 /// What a kernel program cost since it was loaded.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
 pub struct ProgramCost {
     /// The program.
     pub name: String,
@@ -110,6 +115,7 @@ pub struct ProgramCost {
 
 /// What came in by the ingest API since the start.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
 pub struct IngestStatus {
     /// Events acknowledged.
     pub accepted: u64,
@@ -152,6 +158,7 @@ pub struct StoreStatus {
 
 /// What the agent itself uses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
 pub struct SelfUse {
     /// CPUs used over the last ten seconds.
     pub cpu: f64,

@@ -180,6 +180,7 @@ impl Reason {
 
 /// How unusual something is, and why.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
 pub struct Verdict {
     /// Severity.
     pub tier: Tier,
@@ -188,6 +189,7 @@ pub struct Verdict {
     pub rarity: Option<ReturnPeriod>,
     /// The arguments, strongest first. Empty where nothing is unusual.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "openapi", oai(default))]
     pub reasons: Vec<Reason>,
 }
 

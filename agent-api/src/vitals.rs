@@ -9,6 +9,7 @@ use crate::Timestamp;
 
 /// One reading of the whole host.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
 pub struct Vitals {
     /// When it was read.
     pub time: Timestamp,
@@ -42,6 +43,7 @@ pub struct Vitals {
 
 /// Shares of CPU time since the last reading; they add up to 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
 pub struct CpuUse {
     /// In user programs, niced ones included.
     pub user: f64,
@@ -66,6 +68,7 @@ impl CpuUse {
 
 /// Tasks of the host.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
 pub struct Tasks {
     /// Processes.
     pub processes: u64,
@@ -83,6 +86,7 @@ pub struct Tasks {
 
 /// Memory and swap, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
 pub struct Memory {
     /// All of it.
     pub total: u64,
@@ -115,6 +119,7 @@ pub struct Memory {
 /// Pressure stall information: shares of time in which tasks waited,
 /// <https://docs.kernel.org/accounting/psi.html>.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
 pub struct Pressure {
     /// Waiting for a CPU.
     pub cpu: Stall,
@@ -126,6 +131,7 @@ pub struct Pressure {
 
 /// One resource's stalls since the last reading.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
 pub struct Stall {
     /// Share of time in which some task waited.
     pub some: f64,
@@ -139,6 +145,7 @@ pub struct Stall {
 
 /// A block device.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
 pub struct Disk {
     /// Its kernel name, as in `sda`.
     pub device: String,
@@ -162,6 +169,7 @@ pub struct Disk {
 
 /// A mounted file system.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
 pub struct Filesystem {
     /// Device.
     pub device: String,
@@ -183,6 +191,7 @@ pub struct Filesystem {
 
 /// A network interface.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
 pub struct Interface {
     /// Its name, as in `eth0`.
     pub device: String,
@@ -204,6 +213,7 @@ pub struct Interface {
 
 /// TCP of the host, a second unless said otherwise.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
 pub struct Tcp {
     /// Connections established now.
     pub established: u64,
@@ -221,6 +231,7 @@ pub struct Tcp {
 
 /// What one process uses.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
 pub struct ProcessUse {
     /// Process id.
     pub pid: u32,
@@ -248,6 +259,7 @@ pub struct ProcessUse {
 
 /// What one control group uses, all below it included.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
 pub struct CgroupUse {
     /// Its path below the hierarchy's root.
     pub path: String,

@@ -15,5 +15,5 @@ pub use layout::{
 pub use record::{
     ARGUMENTS_MAX, COMM_LEN, CgroupRecord, Counts, ExecRecord, ExitRecord, ForkRecord, Header,
     Kind, OWNER_CLOSER, OWNER_CONNECTOR, OWNER_LISTENER, OWNER_UNKNOWN, OomRecord, PATH_LEN,
-    SignalRecord, Task, TcpRecord,
+    SignalRecord, Task, TcpRecord, WALK_BROKEN, WALK_DETACHED, WALK_ROOT, Walk,
 };

@@ -10,6 +10,7 @@ mod block;
 mod emit;
 mod kernel;
 mod oom;
+mod path;
 mod process;
 mod runqueue;
 mod signal;

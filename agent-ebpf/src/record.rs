@@ -4,10 +4,10 @@ use bytemuck::{Pod, Zeroable};
 
 /// Length of a command name, the final zero included.
 pub const COMM_LEN: usize = 16;
-/// How many bytes of an executed path are told, the final zero included.
+/// How many bytes of an executed or a control group's path are told, the final zero included.
 pub const PATH_LEN: usize = 256;
 /// How many bytes of arguments are told.
-pub const ARGUMENTS_MAX: usize = 2048;
+pub const ARGUMENTS_MAX: usize = 2047;
 
 /// What a record is. A plain number in the record: what comes from the ring buffer is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,25 +99,49 @@ pub struct Header {
     pub task: Task,
 }
 
-/// A program was executed. The arguments follow, each ended by a zero.
+/// A program was executed. Four texts follow, of the lengths told: the path as it was given, ended
+/// by a zero; the executable's path and the working directory, as [`Walk`] tells them; and the
+/// arguments, each ended by a zero.
 #[derive(Clone, Copy, Debug, Pod, Zeroable)]
 #[repr(C)]
 pub struct ExecRecord {
     /// The process, with its new name.
     pub header: Header,
-    /// When the process was created, on the clock of [`Header::time`].
-    pub started: u64,
     /// Length of all arguments; those beyond [`ARGUMENTS_MAX`] bytes are not told.
     pub arguments_bytes: u64,
     /// Process id of the parent.
     pub parent: u32,
+    /// Bytes of the path.
+    pub path_len: u32,
+    /// The executable's path.
+    pub exe: Walk,
+    /// The working directory.
+    pub directory: Walk,
     /// Bytes of arguments that follow.
     pub arguments_len: u32,
+    /// Keeps the size a multiple of 8.
+    pub reserved: u32,
     /// Command name of the parent.
     pub parent_comm: [u8; COMM_LEN],
-    /// The path, ended by a zero.
-    pub path: [u8; PATH_LEN],
 }
+
+/// A path that was walked from its end to the root: the names follow in that order, each ended by a
+/// zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct Walk {
+    /// Bytes of the names.
+    pub len: u32,
+    /// `WALK_*`.
+    pub end: u32,
+}
+
+/// The walk did not come to an end, or met a name that is too long.
+pub const WALK_BROKEN: u32 = 0;
+/// The walk came to the root.
+pub const WALK_ROOT: u32 = 1;
+/// The walk came to a file that is in no directory, as those of `memfd_create(2)`.
+pub const WALK_DETACHED: u32 = 2;
 
 /// A process was created.
 #[derive(Clone, Copy, Debug, Pod, Zeroable)]
@@ -125,8 +149,6 @@ pub struct ExecRecord {
 pub struct ForkRecord {
     /// The process that forked.
     pub header: Header,
-    /// When the new process was created, on the clock of [`Header::time`].
-    pub started: u64,
     /// Process id of the new process.
     pub child: u32,
     /// Its parent: not the forking process where that gave its own (`CLONE_PARENT`).
@@ -231,7 +253,7 @@ pub struct TcpRecord {
     pub established: u64,
     /// Bytes received.
     pub received: u64,
-    /// Bytes sent and acknowledged.
+    /// Bytes sent, each counted once.
     pub sent: u64,
     /// Segments sent again.
     pub retransmits: u32,

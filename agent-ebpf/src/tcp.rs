@@ -11,7 +11,7 @@ use hark_ebpf::{
 };
 
 use crate::emit::{emit, header, now};
-use crate::kernel::{current_task, global, member, read};
+use crate::kernel::{current_task, global, member, read, value};
 
 const AF_INET: u16 = 2;
 const AF_INET6: u16 = 10;
@@ -26,6 +26,9 @@ const CLOSE: u32 = 7;
 const LAST_ACK: u32 = 9;
 const LISTEN: u32 = 10;
 
+/// Flag `SOCK_DONE` of the kernel: a FIN has come.
+const SOCK_DONE: u64 = 1 << 1;
+
 /// What is known of a connection while it lasts.
 #[derive(Clone, Copy)]
 #[repr(C)]
@@ -34,7 +37,8 @@ struct Connection {
     started: u64,
     established: u64,
     owner: u32,
-    reserved: u32,
+    /// 1 once it has ended: resets may follow.
+    ended: u32,
 }
 
 /// A listening port.
@@ -100,19 +104,32 @@ fn ends_of(sock: u64) -> Option<Ends> {
     } else {
         return None;
     };
+    let mut local_port = member!(sock, skc_num => u16)?;
+    if local_port == 0 && is_full(member!(sock, skc_state => u8)?) {
+        // The port is given back before a connection is closed; the copy for the wire stays.
+        local_port = u16::from_be(member!(sock, inet_sport => u16)?);
+    }
     Some(Ends {
         family,
-        local_port: member!(sock, skc_num => u16)?,
+        local_port,
         remote_port: u16::from_be(member!(sock, skc_dport => u16)?),
         local,
         remote,
     })
 }
 
+/// Whether a socket in this state is a whole one, as the kernel's `sk_fullsock` has it.
+#[inline(always)]
+fn is_full(state: u8) -> bool {
+    const TIME_WAIT: u8 = 6;
+    const NEW_SYN_RECV: u8 = 12;
+    state != TIME_WAIT && state != NEW_SYN_RECV
+}
+
 #[inline(always)]
 fn namespace_of(sock: u64) -> u32 {
-    let net = member!(sock, skc_net => u64).unwrap_or(0);
-    member!(net, net_inum => u32).unwrap_or(0)
+    let net = value!(sock, skc_net => u64);
+    value!(net, net_inum => u32)
 }
 
 /// What is known of a connection without having seen it begin: nothing but a listener, perhaps.
@@ -133,14 +150,21 @@ fn unseen(sock: u64, local_port: u16) -> Connection {
         started: 0,
         established: 0,
         owner,
-        reserved: 0,
+        ended: 0,
     }
 }
 
+/// What is known of a connection, even if it has ended.
 #[inline(always)]
 fn known(sock: u64) -> Option<Connection> {
     // SAFETY: as in `unseen`.
     unsafe { CONNECTIONS.get(&sock) }.copied()
+}
+
+/// What is known of a connection that has not ended.
+#[inline(always)]
+fn alive(sock: u64) -> Option<Connection> {
+    known(sock).filter(|connection| connection.ended == 0)
 }
 
 #[inline(always)]
@@ -189,7 +213,7 @@ fn change(sock: u64, old: u32, new: u32) -> Option<()> {
                 started: now(),
                 established: 0,
                 owner: OWNER_CONNECTOR,
-                reserved: 0,
+                ended: 0,
             };
             let _ = CONNECTIONS.insert(&sock, &connection, 0);
         }
@@ -204,7 +228,7 @@ fn change(sock: u64, old: u32, new: u32) -> Option<()> {
         }
         ESTABLISHED => {
             let ends = ends_of(sock)?;
-            let mut connection = match known(sock) {
+            let mut connection = match alive(sock) {
                 Some(connection) if old == SYN_SENT || connection.owner == OWNER_CONNECTOR => {
                     connection
                 }
@@ -227,7 +251,7 @@ fn change(sock: u64, old: u32, new: u32) -> Option<()> {
         }
         FIN_WAIT1 | LAST_ACK => {
             // close(2) or shutdown(2) runs, in its process.
-            let mut connection = match known(sock) {
+            let mut connection = match alive(sock) {
                 Some(connection) => connection,
                 None => unseen(sock, member!(sock, skc_num => u16)?),
             };
@@ -248,14 +272,13 @@ fn closed(sock: u64, old: u32) -> Option<()> {
     if old == LISTEN || old == CLOSE {
         return None;
     }
-    let mut ends = ends_of(sock)?;
-    // The port is given back before the state changes; the copy for the wire stays.
-    ends.local_port = u16::from_be(member!(sock, inet_sport => u16)?);
-    let connection = match known(sock) {
+    let ends = ends_of(sock)?;
+    let mut connection = match alive(sock) {
         Some(connection) => connection,
         None => unseen(sock, ends.local_port),
     };
-    let _ = CONNECTIONS.remove(&sock);
+    connection.ended = 1;
+    let _ = CONNECTIONS.insert(&sock, &connection, 0);
     if old == SYN_RECV && connection.owner != OWNER_CONNECTOR {
         return None; // never established
     }
@@ -266,11 +289,16 @@ fn closed(sock: u64, old: u32) -> Option<()> {
     };
     let mut record = record(kind, ends, connection);
     record.state = old;
-    record.error = member!(sock, sk_err => i32).unwrap_or(0);
-    record.received = member!(sock, tcp_bytes_received => u64).unwrap_or(0);
-    record.sent = member!(sock, tcp_bytes_acked => u64).unwrap_or(0);
-    record.retransmits = member!(sock, tcp_total_retrans => u32).unwrap_or(0);
-    record.srtt = member!(sock, tcp_srtt_us => u32).unwrap_or(0);
+    record.error = value!(sock, sk_err => i32);
+    record.received = value!(sock, tcp_bytes_received => u64);
+    if value!(sock, skc_flags => u64) & SOCK_DONE != 0 {
+        // The other end's FIN was counted as a byte.
+        record.received = record.received.saturating_sub(1);
+    }
+    let again = value!(sock, tcp_bytes_retrans => u64);
+    record.sent = value!(sock, tcp_bytes_sent => u64).saturating_sub(again);
+    record.retransmits = value!(sock, tcp_total_retrans => u32);
+    record.srtt = value!(sock, tcp_srtt_us => u32);
     emit(kind, record);
     Some(())
 }
@@ -299,7 +327,7 @@ fn about_socket(kind: Kind, sock: u64) -> Option<()> {
         None => unseen(sock, ends.local_port),
     };
     let mut record = record(kind, ends, connection);
-    record.state = u32::from(member!(sock, skc_state => u8).unwrap_or(0));
+    record.state = u32::from(value!(sock, skc_state => u8));
     emit(kind, record);
     Some(())
 }
@@ -336,12 +364,14 @@ fn reset_sent(sock: u64, skb: u64, reason: u32) -> Option<()> {
             started: 0,
             established: 0,
             owner: OWNER_UNKNOWN,
-            reserved: 0,
+            ended: 0,
         },
     };
     let mut record = record(Kind::TcpResetSent, ends, connection);
     record.reason = reason;
-    record.state = u32::from(member!(sock, skc_state => u8).unwrap_or(0));
+    if sock != 0 {
+        record.state = u32::from(value!(sock, skc_state => u8));
+    }
     emit(Kind::TcpResetSent, record);
     Some(())
 }

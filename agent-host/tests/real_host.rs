@@ -248,3 +248,30 @@ fn the_collector_knows_its_own_use() {
     let usage = collector.self_use();
     assert!(usage.rss > 0 && usage.threads > 0 && usage.open_fds > 0);
 }
+
+#[test]
+fn the_dashboard_asks_for_what_there_is() {
+    let dashboard = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../deploy/grafana-dashboard.json"
+    );
+    let dashboard = std::fs::read_to_string(dashboard).expect("the dashboard");
+    let reading = Collector::new(Options::default())
+        .collect()
+        .expect("a reading");
+    let told: HashSet<&str> = reading.metrics.iter().map(|m| m.key.name()).collect();
+    // `node_disk` of `node_disk_read_bytes_total`: a host may lack a whole subject, such as disks.
+    let subject = |name: &str| name.split('_').take(2).collect::<Vec<_>>().join("_");
+    let subjects: HashSet<String> = told.iter().map(|name| subject(name)).collect();
+    let asked: HashSet<&str> = dashboard
+        .split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+        .filter(|word| word.starts_with("node_") || word.starts_with("hark_"))
+        .collect();
+    assert!(asked.len() > 20, "{asked:?}");
+    for name in asked {
+        // Only groups that have a limit are throttled or not.
+        let optional = name.starts_with("hark_cgroup_throttled");
+        let lacking = optional || !subjects.contains(&subject(name));
+        assert!(lacking || told.contains(name), "{name} is in no reading");
+    }
+}

@@ -7,7 +7,7 @@ use bytemuck::AnyBitPattern;
 use hark_api::Process;
 use hark_ebpf::{
     CgroupRecord, ExecRecord, ExitRecord, ForkRecord, Header, Kind, OWNER_CLOSER, OWNER_CONNECTOR,
-    OWNER_LISTENER, OomRecord, SignalRecord, Task, TcpRecord,
+    OWNER_LISTENER, OomRecord, SignalRecord, Task, TcpRecord, WALK_DETACHED, WALK_ROOT, Walk,
 };
 
 use crate::clock::Clock;
@@ -165,25 +165,45 @@ impl Decoder {
 
 fn exec(bytes: &[u8], table: &mut Table) -> Result<(Option<Process>, Data), Malformed> {
     let record: ExecRecord = read(bytes)?;
-    let told = bytes
-        .get(size_of::<ExecRecord>()..)
-        .and_then(|rest| rest.get(..record.arguments_len as usize))
-        .ok_or(Malformed)?;
-    let path = text(&record.path);
-    let pid = record.header.task.pid;
-    table.executed(&record.header.task, record.parent, &path);
+    let mut rest = bytes.get(size_of::<ExecRecord>()..).ok_or(Malformed)?;
+    let mut next = |len: u32| {
+        let (text, after) = rest.split_at_checked(len as usize).ok_or(Malformed)?;
+        rest = after;
+        Ok(text)
+    };
+    let path = text(next(record.path_len)?);
+    let exe = walked(next(record.exe.len)?, record.exe);
+    let directory = walked(next(record.directory.len)?, record.directory);
+    let told = next(record.arguments_len)?;
+    table.executed(&record.header.task, record.parent, exe);
     let data = Data::Exec(Exec {
+        path,
         arguments: arguments(told),
         truncated: record.arguments_bytes > u64::from(record.arguments_len),
         arguments_bytes: record.arguments_bytes,
-        directory: std::fs::read_link(format!("/proc/{pid}/cwd"))
-            .ok()
-            .map(|path| path.to_string_lossy().into_owned()),
+        directory,
         parent_comm: text(&record.parent_comm),
         gid: record.header.task.gid,
-        path,
     });
     Ok((Some(table.describe(&record.header.task)), data))
+}
+
+/// A path from its names, the last one first.
+fn walked(names: &[u8], walk: Walk) -> Option<String> {
+    let names = names.strip_suffix(&[0]).unwrap_or(names);
+    match walk.end {
+        WALK_ROOT if names.is_empty() => return Some("/".to_owned()),
+        WALK_ROOT | WALK_DETACHED => {}
+        _ => return None,
+    }
+    let mut path = String::with_capacity(names.len() + 1);
+    for name in names.rsplit(|b| *b == 0) {
+        if walk.end == WALK_ROOT {
+            path.push('/');
+        }
+        path.push_str(&String::from_utf8_lossy(name));
+    }
+    Some(path)
 }
 
 /// Arguments, each ended by a zero but the last, where that was cut.
@@ -318,6 +338,21 @@ mod tests {
         assert_eq!(arguments(b"sh\0-c\0\0"), ["sh", "-c", ""]);
         assert_eq!(arguments(b"sh\0cut"), ["sh", "cut"]);
         assert!(arguments(b"").is_empty());
+    }
+
+    #[test]
+    fn walked_names_make_a_path() {
+        let walk = |end| Walk { len: 0, end };
+        assert_eq!(
+            walked(b"bin\0usr\0", walk(WALK_ROOT)).as_deref(),
+            Some("/usr/bin")
+        );
+        assert_eq!(walked(b"", walk(WALK_ROOT)).as_deref(), Some("/"));
+        assert_eq!(
+            walked(b"memfd:x\0", walk(WALK_DETACHED)).as_deref(),
+            Some("memfd:x")
+        );
+        assert_eq!(walked(b"bin\0", walk(hark_ebpf::WALK_BROKEN)), None);
     }
 
     proptest! {

@@ -53,7 +53,7 @@ pub struct Exec {
     pub truncated: bool,
     /// Number of bytes that all arguments have together.
     pub arguments_bytes: u64,
-    /// Working directory, as the process's root sees it; absent where it has ended already.
+    /// Working directory, as the process's root sees it; absent where it lies too deep to be told.
     pub directory: Option<String>,
     /// Command name of the parent.
     pub parent_comm: String,
@@ -228,7 +228,7 @@ pub struct TcpClose {
     pub duration: Option<u64>,
     /// Bytes received.
     pub received: u64,
-    /// Bytes sent and acknowledged.
+    /// Bytes sent, each counted once.
     pub sent: u64,
     /// Segments sent again over its life.
     pub retransmits: u32,

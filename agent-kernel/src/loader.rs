@@ -12,7 +12,7 @@ use crate::btf::Btf;
 use crate::cgroup::Hierarchy;
 use crate::layout::Layout;
 use crate::programs::{Hook, PROGRAMS, Program};
-use crate::{Error, Feature, Options, object, tracefs};
+use crate::{Error, Feature, Options, lockdown, object, tracefs};
 
 /// Where the kernel keeps its type information.
 pub(crate) const BTF_PATH: &str = "/sys/kernel/btf/vmlinux";
@@ -73,6 +73,10 @@ pub(crate) fn load(options: &Options, attach: bool) -> Result<Loaded, Error> {
             &file
         }
     };
+    if lockdown::forbids(&lockdown::mode()) {
+        let (reason, remedy) = lockdown::FORBIDS;
+        return Ok(nothing(all(&unavailable(reason, remedy))));
+    }
     raise_memlock();
 
     let btf_bytes = std::fs::read(BTF_PATH).ok();
@@ -302,6 +306,9 @@ fn load_program(
     Ok(())
 }
 
+/// How the verifier's lines of statistics begin; they end its log.
+const STATISTICS: [&str; 3] = ["processed ", "verification time", "stack depth"];
+
 /// An error of the kernel in words, and what to do about it.
 fn explain(error: &(dyn std::error::Error + 'static)) -> (String, String) {
     let mut reason = error.to_string();
@@ -324,13 +331,13 @@ fn explain(error: &(dyn std::error::Error + 'static)) -> (String, String) {
         let last = log
             .lines()
             .rev()
-            .find(|line| !line.starts_with("processed ") && !line.starts_with("verification time"))
+            .find(|line| !STATISTICS.iter().any(|word| line.starts_with(word)))
             .unwrap_or("");
         code = io_error.raw_os_error();
         reason = format!("the kernel refused it: {io_error}: {last}");
     }
     let remedy = match code.map(rustix::io::Errno::from_raw_os_error) {
-        Some(rustix::io::Errno::PERM | rustix::io::Errno::ACCESS) => {
+        Some(rustix::io::Errno::PERM) => {
             "run the agent as root, or with CAP_BPF, CAP_PERFMON and CAP_SYS_ADMIN; in a container \
              add them (docker run --privileged does)"
         }

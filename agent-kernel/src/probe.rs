@@ -7,7 +7,7 @@ use hark_api::Feature as FeatureReport;
 
 use crate::cgroup::Hierarchy;
 use crate::loader::{self, BTF_PATH};
-use crate::{Error, Options, kernel, tracefs};
+use crate::{Error, Options, kernel, lockdown, tracefs};
 
 /// What works here and what does not.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -80,11 +80,12 @@ fn kernel_version() -> Fact {
     fact("kernel", release, (version < (5, 8)).then_some(remedy))
 }
 
-/// Names of the capabilities that matter, by number.
+/// The capabilities that matter, by number: to load programs, to hang them on tracepoints, to read
+/// tracefs as another user than root, and to see what other users' processes do.
 const CAPABILITIES: [(u32, &str); 4] = [
     (39, "CAP_BPF"),
     (38, "CAP_PERFMON"),
-    (21, "CAP_SYS_ADMIN"),
+    (2, "CAP_DAC_READ_SEARCH"),
     (19, "CAP_SYS_PTRACE"),
 ];
 
@@ -106,8 +107,9 @@ fn capabilities() -> Fact {
         "capabilities",
         format!("without {}", missing.join(", ")),
         Some(
-            "run the agent as root, or give it AmbientCapabilities=CAP_BPF CAP_PERFMON CAP_SYS_ADMIN \
-             CAP_SYS_PTRACE in its unit; in a container, --privileged or --cap-add for each",
+            "run the agent as root, or give it AmbientCapabilities=CAP_BPF CAP_PERFMON \
+             CAP_DAC_READ_SEARCH CAP_SYS_PTRACE in its unit; in a container, --privileged or \
+             --cap-add for each",
         ),
     )
 }
@@ -138,14 +140,10 @@ fn tracing_fs() -> Fact {
 }
 
 fn lockdown() -> Fact {
-    let text = read_to_string("/sys/kernel/security/lockdown").unwrap_or_default();
-    let mode = text.split(['[', ']']).nth(1).unwrap_or("none");
-    let remedy = "in this mode kernel memory may not be read: boot with lockdown=integrity or less";
-    fact(
-        "lockdown",
-        mode,
-        (mode == "confidentiality").then_some(remedy),
-    )
+    let mode = lockdown::mode();
+    let (_, remedy) = lockdown::FORBIDS;
+    let remedy = lockdown::forbids(&mode).then_some(remedy);
+    fact("lockdown", mode, remedy)
 }
 
 fn memlock() -> Fact {

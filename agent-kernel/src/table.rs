@@ -155,15 +155,12 @@ impl Table {
     }
 
     /// A program was executed.
-    pub(crate) fn executed(&mut self, task: &Task, parent: u32, path: &str) {
-        let exe = procfs::exe(task.pid)
-            // Where the process has ended already, the path is the program's, if it is whole.
-            .or_else(|| path.starts_with('/').then(|| Arc::from(path)));
+    pub(crate) fn executed(&mut self, task: &Task, parent: u32, exe: Option<String>) {
         let entry = Entry {
             ppid: parent,
             uid: task.uid,
             comm: comm(task),
-            exe,
+            exe: exe.map(Arc::from).or_else(|| procfs::exe(task.pid)),
             cgroup: self.cgroups.get(task.cgroup, task.pid),
             ended: None,
         };
@@ -265,18 +262,22 @@ mod tests {
     #[test]
     fn a_life_is_followed() {
         let mut table = table(100);
-        table.executed(&task(FIRST, "parent"), 1, "/bin/parent");
+        table.executed(&task(FIRST, "parent"), 1, Some("/bin/parent".to_owned()));
         table.forked(&task(FIRST, "parent"), FIRST + 1, FIRST);
         let child = table.entry(FIRST + 1).expect("a child").process(FIRST + 1);
         assert_eq!(
             (child.ppid, child.exe.as_deref()),
             (Some(FIRST), Some("/bin/parent"))
         );
-        table.executed(&task(FIRST + 1, "child"), FIRST, "/bin/child");
+        table.executed(
+            &task(FIRST + 1, "child"),
+            FIRST,
+            Some("/bin/child".to_owned()),
+        );
         table.ended(FIRST + 1, 30);
         let child = table.entry(FIRST + 1).expect("still remembered");
         assert_eq!((&*child.comm, child.ended), ("child", Some(30)));
-        table.executed(&task(FIRST + 2, "x"), 1, "/x");
+        table.executed(&task(FIRST + 2, "x"), 1, Some("/x".to_owned()));
         table.ended(FIRST + 2, 31 + MEMORY);
         assert!(table.entry(FIRST + 1).is_none(), "forgotten after a minute");
     }
@@ -284,12 +285,12 @@ mod tests {
     #[test]
     fn a_full_table_forgets_ended_processes_and_never_running_ones() {
         let mut table = table(2);
-        table.executed(&task(FIRST, "a"), 1, "/a");
-        table.executed(&task(FIRST + 1, "b"), 1, "/b");
-        table.executed(&task(FIRST + 2, "c"), 1, "/c");
+        table.executed(&task(FIRST, "a"), 1, Some("/a".to_owned()));
+        table.executed(&task(FIRST + 1, "b"), 1, Some("/b".to_owned()));
+        table.executed(&task(FIRST + 2, "c"), 1, Some("/c".to_owned()));
         assert_eq!((table.entries().count(), table.overflowed), (2, 1));
         table.ended(FIRST, 4);
-        table.executed(&task(FIRST + 2, "c"), 1, "/c");
+        table.executed(&task(FIRST + 2, "c"), 1, Some("/c".to_owned()));
         assert!(table.entry(FIRST).is_none());
         assert!(table.entry(FIRST + 1).is_some() && table.entry(FIRST + 2).is_some());
     }
@@ -297,10 +298,10 @@ mod tests {
     #[test]
     fn a_reused_id_is_not_forgotten_for_its_former_owner() {
         let mut table = table(100);
-        table.executed(&task(FIRST, "old"), 1, "/old");
+        table.executed(&task(FIRST, "old"), 1, Some("/old".to_owned()));
         table.ended(FIRST, 2);
-        table.executed(&task(FIRST, "new"), 1, "/new");
-        table.executed(&task(FIRST + 1, "x"), 1, "/x");
+        table.executed(&task(FIRST, "new"), 1, Some("/new".to_owned()));
+        table.executed(&task(FIRST + 1, "x"), 1, Some("/x".to_owned()));
         table.ended(FIRST + 1, 3 + MEMORY);
         assert_eq!(&*table.entry(FIRST).expect("the new one").comm, "new");
     }

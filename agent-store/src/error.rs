@@ -51,6 +51,12 @@ pub enum Error {
         /// How it shows.
         reason: &'static str,
     },
+    /// The database file was changed by something else than hark, beyond a single block.
+    #[error("{what}: the database file is corrupt; `hark-agent check` tells more")]
+    Corrupt {
+        /// What was being done.
+        what: &'static str,
+    },
     /// The ids of a commit do not ascend from the last one.
     #[error("event id {id} does not follow {last}")]
     IdOrder {
@@ -69,6 +75,12 @@ pub enum Error {
         /// The most that is stored, in bytes.
         limit: usize,
     },
+    /// No field has this name.
+    #[error("unknown field `{0}`; a free field is written `fields.{0}`")]
+    UnknownField(String),
+    /// Events wait to be sealed and there is no room for more.
+    #[error("the store is behind with sealing: {0}")]
+    Behind(String),
     /// The store was closed.
     #[error("the store is closed")]
     Closed,

@@ -1,6 +1,8 @@
 //! The database files: opened, closed after an error, opened again.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use redb::{Database, ReadTransaction, ReadableDatabase, WriteTransaction};
@@ -20,6 +22,8 @@ pub(crate) struct DbFile {
     /// a crash does not read the whole file.
     quick_repair: bool,
     db: RwLock<Option<Database>>,
+    /// Whether it was closed for good.
+    shut: AtomicBool,
 }
 
 /// Opens the file at `path` with a page cache of `cache` bytes.
@@ -40,12 +44,16 @@ impl DbFile {
             open,
             quick_repair,
             db: RwLock::new(Some(db)),
+            shut: AtomicBool::new(false),
         })
     }
 
     /// The open database, opened anew where an error closed it.
     fn db(&self) -> Result<RwLockReadGuard<'_, Option<Database>>, Error> {
         loop {
+            if self.shut.load(Ordering::Acquire) {
+                return Err(Error::Closed);
+            }
             let guard = self.db.read().unwrap_or_else(PoisonError::into_inner);
             if guard.is_some() {
                 return Ok(guard);
@@ -72,6 +80,12 @@ impl DbFile {
         Ok(())
     }
 
+    /// Closes the file for good.
+    pub(crate) fn shut(&self) {
+        self.shut.store(true, Ordering::Release);
+        self.close();
+    }
+
     /// Closes the file; what was committed stays.
     pub(crate) fn close(&self) {
         *self.db.write().unwrap_or_else(PoisonError::into_inner) = None;
@@ -88,17 +102,15 @@ impl DbFile {
         let Some(db) = guard.as_ref() else {
             return Err(Error::Closed);
         };
-        let result = (|| {
+        let result = guarded(what, || {
             let mut txn = db.begin_write().map_err(Error::db(what))?;
             txn.set_quick_repair(self.quick_repair);
             let value = write(&txn)?;
             txn.commit().map_err(Error::db(what))?;
             Ok(value)
-        })();
+        });
         drop(guard);
-        if let Err(Error::Io { .. } | Error::Database { .. }) = result {
-            self.close();
-        }
+        self.close_after(&result);
         result
     }
 
@@ -112,8 +124,19 @@ impl DbFile {
         let Some(db) = guard.as_ref() else {
             return Err(Error::Closed);
         };
-        let txn = db.begin_read().map_err(Error::db(what))?;
-        read(&txn)
+        let result = guarded(what, || {
+            let txn = db.begin_read().map_err(Error::db(what))?;
+            read(&txn)
+        });
+        drop(guard);
+        self.close_after(&result);
+        result
+    }
+
+    fn close_after<T>(&self, result: &Result<T, Error>) {
+        if let Err(Error::Io { .. } | Error::Database { .. } | Error::Corrupt { .. }) = result {
+            self.close();
+        }
     }
 
     /// Gives free space back to the file system; waits for readers. True where it freed any.
@@ -128,6 +151,11 @@ impl DbFile {
         }
         result
     }
+}
+
+/// redb may panic over a file that something else has changed; that must not end the agent.
+fn guarded<T>(what: &'static str, call: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+    catch_unwind(AssertUnwindSafe(call)).unwrap_or(Err(Error::Corrupt { what }))
 }
 
 impl std::fmt::Debug for DbFile {

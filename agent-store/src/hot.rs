@@ -3,18 +3,22 @@
 //! The hot rows are also kept in memory, bounded, so that neither searching nor sealing reads
 //! their file: it is read only when the store opens.
 
-use std::sync::Arc;
-
 use hark_api::{Event, EventId, Timestamp};
 use redb::{ReadableTable, TableDefinition};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::Error;
+use crate::files::DbFile;
 use crate::row::{self, Before, Row};
 use crate::wire::{Malformed, Put, Read, Take};
 
 /// First id → the row of a commit.
-pub(crate) const HOT: TableDefinition<'static, u64, &'static [u8]> = TableDefinition::new("hot");
+const HOT: TableDefinition<'static, u64, &'static [u8]> = TableDefinition::new("hot");
+
+/// Single numbers.
+const META: TableDefinition<'static, &'static str, u64> = TableDefinition::new("meta");
+/// The last id that was ever removed from here: ids go on from it even where all else is lost.
+const META_LAST: &str = "last";
 
 /// The form of a row; the first byte of each.
 const FORM: u8 = 1;
@@ -126,25 +130,73 @@ impl HotRow {
     }
 }
 
-/// All rows of the file, and the ids of those that are damaged.
-pub(crate) fn load(
-    file: &crate::files::DbFile,
-) -> Result<(Vec<Arc<HotRow>>, Vec<(EventId, Malformed)>), Error> {
+/// What the file has.
+#[derive(Debug, Default)]
+pub(crate) struct Loaded {
+    pub(crate) rows: Vec<HotRow>,
+    /// The first ids of rows that are damaged.
+    pub(crate) damaged: Vec<EventId>,
+    /// The last id that was ever removed.
+    pub(crate) removed: EventId,
+}
+
+pub(crate) fn load(file: &DbFile) -> Result<Loaded, Error> {
     let what = "reading the hot events";
     file.read(what, |txn| {
+        let mut loaded = Loaded::default();
+        match txn.open_table(META) {
+            Ok(meta) => {
+                let last = meta.get(META_LAST).map_err(Error::db(what))?;
+                loaded.removed = EventId(last.map_or(0, |last| last.value()));
+            }
+            Err(redb::TableError::TableDoesNotExist(_)) => {}
+            Err(error) => return Err(Error::db(what)(error)),
+        }
         let table = match txn.open_table(HOT) {
             Ok(table) => table,
-            Err(redb::TableError::TableDoesNotExist(_)) => return Ok((Vec::new(), Vec::new())),
+            Err(redb::TableError::TableDoesNotExist(_)) => return Ok(loaded),
             Err(error) => return Err(Error::db(what)(error)),
         };
-        let (mut rows, mut damaged) = (Vec::new(), Vec::new());
         for entry in table.iter().map_err(Error::db(what))? {
             let (key, value) = entry.map_err(Error::db(what))?;
             match HotRow::decode(value.value()) {
-                Ok(row) => rows.push(Arc::new(row)),
-                Err(reason) => damaged.push((EventId(key.value()), reason)),
+                Ok(row) => loaded.rows.push(row),
+                Err(_) => loaded.damaged.push(EventId(key.value())),
             }
         }
-        Ok((rows, damaged))
+        Ok(loaded)
     })
+}
+
+/// Writes a row, and removes those that begin before `below`.
+pub(crate) fn write(
+    txn: &redb::WriteTransaction,
+    row: Option<&HotRow>,
+    below: EventId,
+) -> Result<(), Error> {
+    let what = "writing events";
+    let mut table = txn.open_table(HOT).map_err(Error::db(what))?;
+    if let Some(row) = row {
+        table
+            .insert(row.first.0, row.bytes())
+            .map_err(Error::db(what))?;
+    }
+    if below.0 > 0 {
+        table
+            .retain_in(..below.0, |_, _| false)
+            .map_err(Error::db(what))?;
+        let mut meta = txn.open_table(META).map_err(Error::db(what))?;
+        meta.insert(META_LAST, below.0 - 1)
+            .map_err(Error::db(what))?;
+    }
+    Ok(())
+}
+
+/// Removes rows that begin after `last`.
+pub(crate) fn remove_after(txn: &redb::WriteTransaction, last: EventId) -> Result<(), Error> {
+    let what = "recovering the hot events";
+    let mut table = txn.open_table(HOT).map_err(Error::db(what))?;
+    table
+        .retain_in(last.0 + 1.., |_, _| false)
+        .map_err(Error::db(what))
 }

@@ -5,15 +5,22 @@
 //! any number of threads.
 #![forbid(unsafe_code)]
 
+mod block;
 mod cursor;
 mod error;
 mod files;
 mod hot;
+mod index;
 mod lock;
+mod maintain;
 mod options;
 mod query;
 mod records;
 mod row;
+#[cfg(test)]
+mod samples;
+mod seal;
+mod sealed;
 mod series;
 mod store;
 mod wire;
@@ -25,3 +32,6 @@ pub use query::{Bucket, Budget, Count, EventQuery, Facet, Order, Page, Stats, St
 pub use records::{Incident, IncidentId, Reply};
 pub use series::{Point, SeriesInfo, Step};
 pub use store::{Maintenance, Store};
+
+/// The format of the files that this version writes.
+pub const FORMAT: u32 = 1;

@@ -1,6 +1,5 @@
 //! The store itself: what is open, and the calls on it.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant};
@@ -9,10 +8,13 @@ use hark_api::{Event, EventId, SeriesKey, StoreStatus, Timestamp};
 
 use crate::files::{self, DbFile};
 use crate::hot::{self, HotRow};
+use crate::index::Index;
 use crate::lock::Lock;
-use crate::query::{self, EventQuery, Page, Stats, StatsQuery};
+use crate::maintain::{self, Sealing};
+use crate::query::{self, EventQuery, Findings, Page, Stats, StatsQuery};
 use crate::records::{self, Incident, IncidentId, Reply};
-use crate::{Error, Options, Point, SeriesInfo, Step};
+use crate::series::{self, Recorder};
+use crate::{Error, Options, Point, SeriesInfo, Step, sealed};
 
 /// The events, series, incidents and detector models of one host. Cheap to clone; all clones are
 /// one store.
@@ -31,26 +33,20 @@ pub struct Maintenance {
 }
 
 #[derive(Debug)]
-struct Inner {
-    dir: PathBuf,
-    hot: DbFile,
-    main: DbFile,
+pub(crate) struct Inner {
+    pub(crate) dir: PathBuf,
+    pub(crate) hot: DbFile,
+    pub(crate) main: DbFile,
     options: RwLock<Options>,
     index: RwLock<Index>,
     /// Held by the one commit that is under way.
     committing: Mutex<Commits>,
+    pub(crate) sealing: Sealing,
+    /// Blocks found damaged, to be set aside.
+    pub(crate) damaged: Mutex<Vec<EventId>>,
     last_error: Mutex<Option<(Timestamp, String)>>,
-    series: Mutex<HashMap<SeriesKey, Vec<(Timestamp, f64)>>>,
+    pub(crate) series: Mutex<Recorder>,
     _lock: Lock,
-}
-
-/// What is in the store, as searches see it.
-#[derive(Debug, Default)]
-struct Index {
-    hot: Vec<Arc<HotRow>>,
-    /// The last id given to an event that is, or was, in the store.
-    last: EventId,
-    damaged: u64,
 }
 
 /// How commits went.
@@ -87,24 +83,34 @@ impl Store {
     ) -> Result<Self, Error> {
         let hot = DbFile::new(hot, false)?;
         let main = DbFile::new(main, true)?;
-        let (rows, damaged) = hot::load(&hot)?;
-        let last = rows.last().map_or(EventId(0), |row| row.last);
-        let index = Index {
-            last,
-            hot: rows,
-            damaged: damaged.len() as u64,
+        let opened = sealed::open(&main)?;
+        let loaded = hot::load(&hot)?;
+        let recorder = Recorder::open(&main)?;
+        let mut index = Index {
+            damaged: opened.damaged + (opened.broken.len() + loaded.damaged.len()) as u64,
+            last: loaded.removed.max(opened.sealed),
+            sealed: opened.sealed,
+            ..Index::default()
         };
-        Ok(Self(Arc::new(Inner {
+        for row in loaded.rows {
+            index.add_hot(row);
+        }
+        index.add_blocks(&opened.blocks, opened.sealed);
+        let store = Self(Arc::new(Inner {
             dir: dir.to_owned(),
             hot,
             main,
             options: RwLock::new(options),
             index: RwLock::new(index),
             committing: Mutex::default(),
+            sealing: Sealing::new()?,
+            damaged: Mutex::new(opened.broken),
             last_error: Mutex::default(),
-            series: Mutex::default(),
+            series: Mutex::new(recorder),
             _lock: lock,
-        })))
+        }));
+        maintain::start_sealer(&store.0)?;
+        Ok(store)
     }
 
     /// The id for the next event. Ids survive restarts and are never given twice.
@@ -141,44 +147,19 @@ impl Store {
             }
             last = event.id;
         }
+        inner.noting(|| inner.wait_for_room())?;
         let started = Instant::now();
-        self.noting(|| self.write_hot(row.as_ref(), replies))?;
+        inner.noting(|| inner.write_hot(row.as_ref(), replies))?;
         commits.add(started.elapsed());
-        let mut index = inner.index_mut();
-        index.last = last;
-        index.hot.extend(row.map(Arc::new));
-        Ok(())
-    }
-
-    fn write_hot(&self, row: Option<&HotRow>, replies: &[Reply]) -> Result<(), Error> {
-        let what = "writing events";
-        let inner = &*self.0;
-        if inner.hot.is_closed() {
-            self.recover_hot()?;
-        }
-        inner.hot.write(what, |txn| {
+        let events = {
+            let mut index = inner.index_mut();
             if let Some(row) = row {
-                let mut table = txn.open_table(hot::HOT).map_err(Error::db(what))?;
-                table
-                    .insert(row.first.0, row.bytes())
-                    .map_err(Error::db(what))?;
+                index.add_hot(row);
             }
-            records::put_replies(txn, replies)
-        })
-    }
-
-    /// After an error it is unknown whether the failed commit reached the disk. It was not
-    /// acknowledged and may be repeated, so what there is of it goes.
-    fn recover_hot(&self) -> Result<(), Error> {
-        let what = "recovering the hot events";
-        let last = self.0.index().last;
-        self.0.hot.reopen()?;
-        self.0.hot.write(what, |txn| {
-            let mut table = txn.open_table(hot::HOT).map_err(Error::db(what))?;
-            table
-                .retain_in(last.0 + 1.., |_, _| false)
-                .map_err(Error::db(what))
-        })
+            index.hot_events
+        };
+        inner.sealing.committed(events);
+        Ok(())
     }
 
     /// The reply to an idempotency key, where one is kept.
@@ -186,7 +167,7 @@ impl Store {
     /// # Errors
     /// What the database refuses.
     pub fn reply(&self, key: &str) -> Result<Option<Reply>, Error> {
-        self.noting(|| records::reply(&self.0.hot, key))
+        self.0.noting(|| records::reply(&self.0.hot, key))
     }
 
     /// The event with an id, where it is kept.
@@ -194,22 +175,8 @@ impl Store {
     /// # Errors
     /// What the database refuses; [`Error::Damaged`] where its block is.
     pub fn event(&self, id: EventId) -> Result<Option<Event>, Error> {
-        let hot = self.0.index().hot.clone();
-        for row in hot.iter().filter(|row| row.first <= id && id <= row.last) {
-            for row in row.rows() {
-                let row = row.map_err(|reason| Error::Damaged {
-                    what: "a hot event".to_owned(),
-                    reason: reason.0,
-                })?;
-                if row.id == id {
-                    return row.to_event().map(Some).map_err(|reason| Error::Damaged {
-                        what: format!("event {id}"),
-                        reason: reason.0,
-                    });
-                }
-            }
-        }
-        Ok(None)
+        self.0
+            .reading(|index, findings| query::find(&self.0.main, index, id, findings))
     }
 
     /// One page of events.
@@ -217,17 +184,17 @@ impl Store {
     /// # Errors
     /// What the database refuses. Damaged blocks are no error: they are set aside and counted.
     pub fn events(&self, query: &EventQuery) -> Result<Page, Error> {
-        let hot = self.0.index().hot.clone();
-        query::events(&hot, query)
+        self.0
+            .reading(|index, findings| query::events(&self.0.main, index, query, findings))
     }
 
     /// Counts of events by time and by the values of fields.
     ///
     /// # Errors
-    /// As [`Store::events`].
+    /// As [`Store::events`]; [`Error::UnknownField`] for a facet that is no field.
     pub fn stats(&self, query: &StatsQuery) -> Result<Stats, Error> {
-        let hot = self.0.index().hot.clone();
-        query::stats(&hot, query)
+        self.0
+            .reading(|index, findings| query::stats(&self.0.main, index, query, findings))
     }
 
     /// Adds one sample of each series. Samples are buffered and written every
@@ -241,11 +208,20 @@ impl Store {
         time: Timestamp,
         samples: &[(SeriesKey, f64)],
     ) -> Result<(), Error> {
-        let mut series = lock(&self.0.series);
-        for (key, value) in samples {
-            series.entry(key.clone()).or_default().push((time, *value));
-        }
-        Ok(())
+        let inner = &*self.0;
+        let (max_series, flush) = {
+            let options = inner.options();
+            (options.max_series, options.series_flush)
+        };
+        let mut recorder = lock(&inner.series);
+        recorder.add(time, samples, max_series, flush);
+        inner.noting(|| recorder.write(&inner.main))
+    }
+
+    /// Samples that were not kept since the store was opened: of series beyond
+    /// [`Options::max_series`], and of hours in which nothing could be written.
+    pub fn lost_samples(&self) -> u64 {
+        lock(&self.0.series).lost()
     }
 
     /// All series that are stored, by name.
@@ -253,20 +229,7 @@ impl Store {
     /// # Errors
     /// What the database refuses.
     pub fn series(&self) -> Result<Vec<SeriesInfo>, Error> {
-        let series = lock(&self.0.series);
-        let mut all: Vec<_> = series
-            .iter()
-            .filter_map(|(key, samples)| {
-                let (first, last) = (samples.first()?.0, samples.last()?.0);
-                Some(SeriesInfo {
-                    key: key.clone(),
-                    first,
-                    last,
-                })
-            })
-            .collect();
-        all.sort_by(|a, b| a.key.cmp(&b.key));
-        Ok(all)
+        Ok(lock(&self.0.series).list())
     }
 
     /// The points of a series from `from` to before `to`, oldest first; none where the series is
@@ -281,19 +244,16 @@ impl Store {
         to: Timestamp,
         step: Step,
     ) -> Result<Vec<Point>, Error> {
-        let _ = step;
-        let series = lock(&self.0.series);
-        let samples = series.get(key).map(Vec::as_slice).unwrap_or_default();
-        Ok(samples
-            .iter()
-            .filter(|(time, _)| *time >= from && *time < to)
-            .map(|&(time, value)| Point {
-                time,
-                mean: value,
-                min: value,
-                max: value,
-            })
-            .collect())
+        let pending = lock(&self.0.series).pending(key, step);
+        let Some((number, pending)) = pending else { return Ok(Vec::new()) };
+        let mut points =
+            self.0.noting(|| series::stored(&self.0.main, number, step, from, to))?;
+        points.extend(pending);
+        points.retain(|point| point.time >= from && point.time < to);
+        points.sort_by_key(|point| point.time);
+        // A clock that stepped back gives a second twice; the later sample is the last.
+        points.dedup_by_key(|point| point.time);
+        Ok(points)
     }
 
     /// Keeps a detector's model under a name; an older one goes.
@@ -301,7 +261,8 @@ impl Store {
     /// # Errors
     /// [`Error::TooLarge`] beyond 64 MiB; what the database refuses.
     pub fn put_checkpoint(&self, name: &str, bytes: &[u8]) -> Result<(), Error> {
-        self.noting(|| records::put_checkpoint(&self.0.main, name, bytes))
+        self.0
+            .noting(|| records::put_checkpoint(&self.0.main, name, bytes))
     }
 
     /// The model kept under a name.
@@ -309,7 +270,8 @@ impl Store {
     /// # Errors
     /// What the database refuses.
     pub fn get_checkpoint(&self, name: &str) -> Result<Option<Vec<u8>>, Error> {
-        self.noting(|| records::get_checkpoint(&self.0.main, name))
+        self.0
+            .noting(|| records::get_checkpoint(&self.0.main, name))
     }
 
     /// Keeps an incident; an older state of it goes.
@@ -317,7 +279,8 @@ impl Store {
     /// # Errors
     /// [`Error::TooLarge`] beyond 1 MiB of JSON; what the database refuses.
     pub fn put_incident(&self, incident: &Incident) -> Result<(), Error> {
-        self.noting(|| records::put_incident(&self.0.main, incident))
+        self.0
+            .noting(|| records::put_incident(&self.0.main, incident))
     }
 
     /// An incident.
@@ -325,7 +288,7 @@ impl Store {
     /// # Errors
     /// What the database refuses.
     pub fn incident(&self, id: IncidentId) -> Result<Option<Incident>, Error> {
-        self.noting(|| records::incident(&self.0.main, id))
+        self.0.noting(|| records::incident(&self.0.main, id))
     }
 
     /// Incidents, newest first: those with ids below `before`, only open ones if asked, at most
@@ -339,7 +302,8 @@ impl Store {
         open_only: bool,
         limit: usize,
     ) -> Result<Vec<Incident>, Error> {
-        self.noting(|| records::incidents(&self.0.main, before, open_only, limit))
+        self.0
+            .noting(|| records::incidents(&self.0.main, before, open_only, limit))
     }
 
     /// What the store holds and how it does.
@@ -350,15 +314,24 @@ impl Store {
             (commits.count, commits.quantiles())
         };
         let index = inner.index();
-        let oldest = index.hot.first();
+        let hot = index
+            .hot
+            .first()
+            .map(|row| (row.first.max(EventId(index.sealed.0 + 1)), row.min_time));
+        let oldest = index
+            .blocks
+            .first()
+            .map(|block| (block.first, block.min_time))
+            .or(hot);
+        let newest_block = index.blocks.last().map(|block| block.last);
         StoreStatus {
             path: inner.dir.display().to_string(),
             bytes: bytes_on_disk(&inner.dir),
             max_bytes: inner.options().max_bytes,
-            events: index.hot.iter().map(|row| row.count as u64).sum(),
-            oldest: oldest.map(|row| row.first),
-            newest: index.hot.last().map(|row| row.last),
-            oldest_time: oldest.map(|row| row.min_time),
+            events: index.events(),
+            oldest: oldest.map(|(id, _)| id),
+            newest: index.hot.last().map(|row| row.last).or(newest_block),
+            oldest_time: oldest.map(|(_, time)| time),
             commits,
             commit_latency,
             last_error: lock(&inner.last_error).clone(),
@@ -372,14 +345,7 @@ impl Store {
     /// # Errors
     /// What the database refuses; the next call goes on.
     pub fn maintain(&self, now: Timestamp) -> Result<Maintenance, Error> {
-        let options = self.0.options().clone();
-        self.noting(|| {
-            let reply_age = i64::try_from(options.reply_age.as_nanos()).unwrap_or(i64::MAX);
-            records::trim_replies(&self.0.hot, now.plus_nanos(-reply_age), options.max_replies)?;
-            let max_age = i64::try_from(options.max_age.as_nanos()).unwrap_or(i64::MAX);
-            records::trim_incidents(&self.0.main, now.plus_nanos(-max_age))?;
-            Ok(Maintenance::default())
-        })
+        self.0.noting(|| self.0.maintain(now))
     }
 
     /// Changes the bounds.
@@ -398,9 +364,9 @@ impl Store {
     /// What the file system and the database still refuse.
     pub fn reopen(&self) -> Result<(), Error> {
         let _commits = lock(&self.0.committing);
-        self.noting(|| {
+        self.0.noting(|| {
             if self.0.hot.is_closed() {
-                self.recover_hot()?;
+                self.0.recover_hot()?;
             }
             self.0.main.reopen()
         })
@@ -411,33 +377,104 @@ impl Store {
     /// # Errors
     /// What the database refuses.
     pub fn close(self) -> Result<(), Error> {
+        self.0.sealing.stop();
+        let flushed = {
+            let mut recorder = lock(&self.0.series);
+            recorder.end_frame();
+            recorder.write(&self.0.main)
+        };
+        let trimmed = self.0.trim_hot();
         let _commits = lock(&self.0.committing);
-        self.0.hot.close();
-        self.0.main.close();
-        Ok(())
-    }
-
-    /// Remembers an error for the status.
-    fn noting<T>(&self, call: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
-        let result = call();
-        if let Err(error) = &result {
-            *lock(&self.0.last_error) = Some((Timestamp::now(), error.to_string()));
-        }
-        result
+        self.0.hot.shut();
+        self.0.main.shut();
+        flushed.and(trimmed)
     }
 }
 
 impl Inner {
-    fn index(&self) -> RwLockReadGuard<'_, Index> {
+    pub(crate) fn index(&self) -> RwLockReadGuard<'_, Index> {
         self.index.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn index_mut(&self) -> RwLockWriteGuard<'_, Index> {
+    pub(crate) fn index_mut(&self) -> RwLockWriteGuard<'_, Index> {
         self.index.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn options(&self) -> RwLockReadGuard<'_, Options> {
+    pub(crate) fn options(&self) -> RwLockReadGuard<'_, Options> {
         self.options.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Remembers an error for the status.
+    pub(crate) fn noting<T>(&self, call: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+        let result = call();
+        if let Err(error) = &result {
+            *lock(&self.last_error) = Some((Timestamp::now(), error.to_string()));
+        }
+        result
+    }
+
+    /// Reads from a snapshot of the index; blocks found damaged are set aside.
+    fn reading<T>(
+        &self,
+        read: impl FnOnce(&Index, &mut Findings) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let index = self.index().clone();
+        let mut findings = Findings::default();
+        let result = self.noting(|| read(&index, &mut findings));
+        self.set_aside(findings.damaged);
+        result
+    }
+
+    fn set_aside(&self, blocks: Vec<EventId>) {
+        if blocks.is_empty() {
+            return;
+        }
+        let mut index = self.index_mut();
+        let mut damaged = lock(&self.damaged);
+        for id in blocks {
+            let known = index.blocks.iter().any(|block| block.first == id);
+            if known {
+                let events = index.remove_blocks(|block| block.first == id);
+                index.damaged += 1;
+                tracing::error!(block = id.0, events, "a block is damaged: set aside");
+                damaged.push(id);
+            }
+        }
+    }
+
+    fn write_hot(&self, row: Option<&HotRow>, replies: &[Reply]) -> Result<(), Error> {
+        if self.hot.is_closed() {
+            self.recover_hot()?;
+        }
+        let below = self.sealing.take_sealed();
+        let result = self.hot.write("writing events", |txn| {
+            hot::write(txn, row, below)?;
+            records::put_replies(txn, replies)
+        });
+        if result.is_err() {
+            self.sealing.put_sealed(below);
+        }
+        result
+    }
+
+    /// Removes hot rows that are sealed, without waiting for a commit to do so.
+    pub(crate) fn trim_hot(&self) -> Result<(), Error> {
+        let _commits = lock(&self.committing);
+        if self.sealing.has_sealed() {
+            self.write_hot(None, &[])
+        } else {
+            Ok(())
+        }
+    }
+
+    /// After an error it is unknown whether the failed commit reached the disk. It was not
+    /// acknowledged and may be repeated, so what there is of it goes.
+    fn recover_hot(&self) -> Result<(), Error> {
+        let last = self.index().last;
+        self.hot.reopen()?;
+        self.hot.write("recovering the hot events", |txn| {
+            hot::remove_after(txn, last)
+        })
     }
 }
 
@@ -466,7 +503,7 @@ impl Commits {
 }
 
 /// A panic while a lock was held leaves what it guards usable: every write to it is whole.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -481,7 +518,7 @@ fn create_private(dir: &Path) -> Result<(), Error> {
 }
 
 /// Bytes that the files in a directory take on disk; sparse ones less than their length.
-fn bytes_on_disk(dir: &Path) -> u64 {
+pub(crate) fn bytes_on_disk(dir: &Path) -> u64 {
     use std::os::unix::fs::MetadataExt as _;
     let Ok(entries) = std::fs::read_dir(dir) else {
         return 0;

@@ -1,4 +1,6 @@
-//! The privileged daemon of hark: collects, scores, groups and stores what a Linux host does.
+//! The command `hark-agent`.
 #![forbid(unsafe_code)]
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    hark_agent::cli::main()
+}

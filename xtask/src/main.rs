@@ -12,8 +12,10 @@ mod digest;
 mod error;
 mod licenses;
 mod run;
+mod screenshot;
 mod test;
 mod up;
+mod vm;
 
 use std::process::ExitCode;
 
@@ -39,8 +41,12 @@ enum Chore {
     CheckDocs,
     /// Check that every dependency's license is one that hark may be built with
     Licenses,
+    /// Take a picture of the console on a real agent
+    Screenshot(screenshot::Args),
     /// Measure: every number in the docs comes from one of these
     Bench(bench::Args),
+    /// Boot other kernels in virtual machines, and show what hark hears in them
+    Vm(vm::Args),
 }
 
 fn main() -> ExitCode {
@@ -50,7 +56,9 @@ fn main() -> ExitCode {
         Chore::CheckDocs => check_docs::run(),
         Chore::Licenses => licenses::run(),
         Chore::BuildEbpf(args) => build_ebpf::run(&args),
+        Chore::Screenshot(args) => screenshot::run(&args),
         Chore::Bench(args) => bench::run(args),
+        Chore::Vm(args) => vm::run(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

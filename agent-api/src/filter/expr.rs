@@ -177,6 +177,14 @@ pub(crate) const fn bit(number: u8) -> u32 {
 // The sets above are of 32 bits.
 const _: () = assert!(Kind::ALL.len() <= 32 && ReasonCode::ALL.len() <= 32);
 
+impl Field {
+    /// The field with this name in the filter language; `None` for those of [`Enumerated`] and
+    /// for names that it does not have.
+    pub fn parse(name: &str) -> Option<Self> {
+        crate::filter::parse::field(name)
+    }
+}
+
 impl Compare {
     /// Whether `left` compares so to `right`; nothing does to NaN.
     pub fn holds(self, left: f64, right: f64) -> bool {

@@ -221,7 +221,7 @@ fn print_table(rows: &[Row]) {
 }
 
 /// The shared events where they are, or ones made alike.
-fn events(root: &Path) -> Result<Vec<String>, String> {
+pub(crate) fn events(root: &Path) -> Result<Vec<String>, String> {
     let shared = root.join("../shared/bench/ingest/events200k.ndjson.gz");
     if !shared.exists() {
         println!("the shared events are not here: using ones made alike");
@@ -306,7 +306,6 @@ fn start_agent(binary: &Path) -> Result<Server, String> {
         .arg("--socket")
         .arg(data.join("agent.sock"))
         .args(["--listen", &address.to_string()])
-        .env("HARK_LIMITS__INGEST_RATE", "0")
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()

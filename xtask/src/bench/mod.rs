@@ -2,10 +2,12 @@
 //! and print what the docs quote.
 
 mod detect;
+mod ebpf;
 mod host;
 mod ingest;
 mod load;
 mod store;
+mod template;
 mod tui;
 
 use clap::Subcommand;
@@ -26,10 +28,14 @@ enum What {
     Host(host::Args),
     /// Anomaly detection
     Detect(detect::Args),
+    /// Hearing the kernel, beside bpftrace, libbpf-tools and perf: cost, delivered, lost
+    Ebpf(ebpf::Args),
     /// Ingest over HTTP, beside Flask + SQLite + scikit-learn and rsyslog
     Ingest(ingest::Args),
     /// The store: commits, scans, size
     Store(store::Args),
+    /// Log templates: grouping accuracy, ablations, lines a second
+    Template(template::Args),
     /// The console: time of a frame
     Tui(tui::Args),
 }
@@ -38,8 +44,10 @@ pub(crate) fn run(args: Args) -> Result<(), Error> {
     match args.what {
         What::Host(args) => host::run(args),
         What::Detect(args) => detect::run(args),
+        What::Ebpf(args) => ebpf::run(&args),
         What::Ingest(args) => ingest::run(&args),
         What::Store(args) => store::run(args),
+        What::Template(args) => template::run(&args),
         What::Tui(args) => tui::run(args),
     }
 }

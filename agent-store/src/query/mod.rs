@@ -1,13 +1,18 @@
 //! Searching events: in time order both ways, page by page, within a budget.
 
-use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+mod chunk;
+mod search;
+mod stats;
 
-use hark_api::{Event, Filter, Tier, Timestamp};
+use std::time::Duration;
 
-use crate::hot::HotRow;
-use crate::{Cursor, Error};
+use hark_api::{Event, EventId, Filter, Tier, Timestamp};
+
+use crate::Cursor;
+
+pub(crate) use chunk::find;
+pub(crate) use search::events;
+pub(crate) use stats::stats;
 
 /// The order of a page.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -150,94 +155,9 @@ pub struct Count {
     pub count: u64,
 }
 
-pub(crate) fn events(hot: &[Arc<HotRow>], query: &EventQuery) -> Result<Page, Error> {
-    let started = Instant::now();
-    let mut found: Vec<Event> = Vec::new();
-    let mut complete = true;
-    for row in hot {
-        if started.elapsed() > query.budget.time {
-            complete = false;
-            break;
-        }
-        for row in row.rows() {
-            let event = row.and_then(crate::row::Row::to_event).map_err(damaged)?;
-            if query.from.is_none_or(|from| event.time >= from)
-                && query.to.is_none_or(|to| event.time < to)
-                && query
-                    .after
-                    .is_none_or(|after| is_after(&event, after, query.order))
-                && query.filter.matches(&event)
-            {
-                found.push(event);
-            }
-        }
-    }
-    match query.order {
-        Order::Newest => found.sort_by_key(|e| std::cmp::Reverse(Cursor::from(e))),
-        Order::Oldest => found.sort_by_key(|e| Cursor::from(e)),
-        Order::Arrival => found.sort_by_key(|e| e.id),
-    }
-    let more = found.len() > query.limit;
-    found.truncate(query.limit);
-    let next = if more {
-        found.last().map(Cursor::from)
-    } else {
-        None
-    };
-    Ok(Page {
-        events: found,
-        next,
-        complete,
-    })
-}
-
-fn is_after(event: &Event, after: Cursor, order: Order) -> bool {
-    match order {
-        Order::Newest => Cursor::from(event) < after,
-        Order::Oldest => Cursor::from(event) > after,
-        Order::Arrival => event.id > after.id,
-    }
-}
-
-fn damaged(reason: crate::wire::Malformed) -> Error {
-    Error::Damaged {
-        what: "a hot event".to_owned(),
-        reason: reason.0,
-    }
-}
-
-pub(crate) fn stats(hot: &[Arc<HotRow>], query: &StatsQuery) -> Result<Stats, Error> {
-    let mut stats = Stats {
-        complete: true,
-        ..Stats::default()
-    };
-    let width = query
-        .bucket
-        .map(|b| i64::try_from(b.as_nanos()).unwrap_or(i64::MAX).max(1));
-    let mut buckets: HashMap<i64, [u64; Tier::ALL.len()]> = HashMap::new();
-    for row in hot {
-        for row in row.rows() {
-            let event = row.and_then(crate::row::Row::to_event).map_err(damaged)?;
-            if query.from.is_none_or(|from| event.time >= from)
-                && query.to.is_none_or(|to| event.time < to)
-                && query.filter.matches(&event)
-            {
-                stats.total += 1;
-                if let Some(width) = width {
-                    let time = event.time.as_nanos();
-                    let bucket = buckets.entry(time - time.rem_euclid(width)).or_default();
-                    bucket[event.verdict.tier as usize] += 1;
-                }
-            }
-        }
-    }
-    let times: BTreeSet<_> = buckets.keys().copied().collect();
-    stats.buckets = times
-        .into_iter()
-        .map(|time| Bucket {
-            time: Timestamp::from_nanos(time),
-            tiers: buckets[&time],
-        })
-        .collect();
-    Ok(stats)
+/// What a call found beside what it was asked for.
+#[derive(Debug, Default)]
+pub(crate) struct Findings {
+    /// Blocks that are damaged.
+    pub(crate) damaged: Vec<EventId>,
 }

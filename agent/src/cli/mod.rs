@@ -1,0 +1,147 @@
+//! The command line.
+
+// Doc comments here are help texts, and a terminal shows backticks as they are.
+#![allow(clippy::doc_markdown)]
+
+mod check;
+mod config;
+mod doctor;
+mod token;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::Overrides;
+
+/// Hears a Linux host: kernel events, vital signs and logs, in one time line, judged and kept.
+#[derive(Debug, Parser)]
+#[command(name = "hark-agent", version, arg_required_else_help = false)]
+struct Cli {
+    #[command(flatten)]
+    options: Options,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+/// What holds for every command.
+#[derive(Args, Debug)]
+struct Options {
+    /// The configuration file; without it /etc/hark/agent.toml, where there is one
+    #[arg(
+        long,
+        global = true,
+        overrides_with = "config",
+        value_name = "FILE",
+        env = "HARK_CONFIG"
+    )]
+    config: Option<PathBuf>,
+    /// Where events are kept (data_dir)
+    #[arg(long, global = true, overrides_with = "data_dir", value_name = "DIR")]
+    data_dir: Option<String>,
+    /// The Unix socket (api.socket); empty for none
+    #[arg(long, global = true, overrides_with = "socket", value_name = "PATH")]
+    socket: Option<String>,
+    /// Addresses to listen on, with commas (api.listen); empty for none
+    #[arg(
+        long,
+        global = true,
+        overrides_with = "listen",
+        value_name = "ADDR:PORT"
+    )]
+    listen: Option<String>,
+    /// How much the agent logs (log.level)
+    #[arg(
+        long,
+        global = true,
+        overrides_with = "log_level",
+        value_name = "LEVEL"
+    )]
+    log_level: Option<String>,
+    /// Any key of the configuration, as in --set store.max_age=7d
+    #[arg(long, global = true, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the agent (the default)
+    Run,
+    /// Say what works here, what does not, why, and how to change that
+    Doctor {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Check or show the configuration
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
+    /// Make, list and revoke tokens
+    #[command(subcommand)]
+    Token(token::TokenCommand),
+    /// Read all that is stored, and verify its checksums; the agent must be stopped
+    Check,
+    /// Say the version
+    Version,
+}
+
+impl Options {
+    fn overrides(&self) -> Result<Overrides, String> {
+        let mut flags = Vec::new();
+        for (flag, key, value) in [
+            ("--data-dir", "data_dir", &self.data_dir),
+            ("--socket", "api.socket", &self.socket),
+            ("--listen", "api.listen", &self.listen),
+            ("--log-level", "log.level", &self.log_level),
+        ] {
+            if let Some(value) = value {
+                flags.push((flag.to_owned(), key.to_owned(), value.clone()));
+            }
+        }
+        for pair in &self.set {
+            let (key, value) = pair.split_once('=').ok_or_else(|| {
+                format!("--set {pair}: give KEY=VALUE, as in --set store.max_age=7d")
+            })?;
+            flags.push(("--set".to_owned(), key.trim().to_owned(), value.to_owned()));
+        }
+        Ok(Overrides {
+            file: self.config.clone(),
+            environment: std::env::vars_os()
+                .filter_map(|(name, value)| {
+                    Some((name.into_string().ok()?, value.into_string().ok()?))
+                })
+                .collect(),
+            flags,
+        })
+    }
+}
+
+/// The whole program.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let overrides = match cli.options.overrides() {
+        Ok(overrides) => overrides,
+        Err(error) => return fail(&error),
+    };
+    match cli.command.unwrap_or(Command::Run) {
+        Command::Run => match crate::run::run(&overrides) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => fail(&error),
+        },
+        Command::Doctor { json } => doctor::run(&overrides, json),
+        Command::Config(command) => config::run(&overrides, &command),
+        Command::Token(command) => token::run(&overrides, &command),
+        Command::Check => check::run(&overrides),
+        Command::Version => {
+            println!("hark-agent {}", env!("CARGO_PKG_VERSION"));
+            ExitCode::SUCCESS
+        }
+    }
+}
+
+/// Says what is wrong; exit code 1.
+fn fail(error: &dyn std::fmt::Display) -> ExitCode {
+    eprintln!("hark-agent: {error}");
+    ExitCode::FAILURE
+}

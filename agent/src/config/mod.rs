@@ -1,0 +1,554 @@
+//! What the agent is told: a TOML file, the environment, and flags, later ones over earlier ones.
+//!
+//! Every key, its default and its meaning is in `deploy/agent.toml`; a test keeps that file equal
+//! to the defaults here.
+
+mod load;
+mod reload;
+mod units;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+pub use load::{ConfigError, Overrides, load};
+pub use reload::{Changes, changes};
+pub use units::{InvalidQuantity, Size, Span};
+
+/// Everything that can be configured.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// The name of this host in events; the kernel's where empty.
+    pub host: String,
+    /// Where events, series and models are kept.
+    pub data_dir: PathBuf,
+    /// Threads that serve requests; 0 is one for each CPU, at most 4.
+    pub threads: usize,
+    /// The REST API.
+    pub api: Api,
+    /// What may be sent.
+    pub ingest: Ingest,
+    /// How much one sender may do.
+    pub rate_limit: RateLimit,
+    /// Between the sources and the store.
+    pub pipeline: Pipeline,
+    /// What is kept.
+    pub store: Store,
+    /// Events of the kernel.
+    pub kernel: Kernel,
+    /// Vital signs of the host.
+    pub vitals: Vitals,
+    /// Detection.
+    pub detect: Detect,
+    /// The agent's own log.
+    pub log: Log,
+    /// What the agent may do once it runs.
+    pub privileges: Privileges,
+}
+
+/// The REST API.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Api {
+    /// The Unix socket; none where empty.
+    pub socket: PathBuf,
+    /// The group whose members may read and administer over the Unix socket; none where empty.
+    pub group: String,
+    /// TCP addresses to listen on.
+    pub listen: Vec<SocketAddr>,
+    /// The file of tokens; `tokens.json` in the data directory where empty.
+    pub tokens: PathBuf,
+    /// Names that the `Host` header may have besides loopback's and those listened on.
+    pub allowed_hosts: Vec<String>,
+    /// Origins of web pages that may call the API, as in `https://grafana.example`.
+    pub allowed_origins: Vec<String>,
+    /// Whether `/metrics` needs no token on loopback.
+    pub open_metrics: bool,
+    /// Connections at a time; further ones wait to be accepted.
+    pub max_connections: usize,
+    /// Live streams at a time; further ones get 503.
+    pub max_streams: usize,
+    /// Events that wait for one slow live stream; further ones are counted as missed.
+    pub stream_events: usize,
+    /// How long a request's head may take, and a connection be idle.
+    pub head_timeout: Span,
+    /// How long a request's body may take.
+    pub body_timeout: Span,
+    /// Bytes of a request's body, before and after decompression.
+    pub max_body: Size,
+    /// How long a search may take before it answers with what it has.
+    pub search_timeout: Span,
+}
+
+/// What may be sent.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Ingest {
+    /// Bytes of one event, as JSON.
+    pub max_event: Size,
+    /// Bytes of a message.
+    pub max_message: Size,
+    /// Fields of one event.
+    pub max_fields: usize,
+    /// How deep objects and arrays may nest inside a field; at most 100.
+    pub max_depth: usize,
+    /// Events of one batch.
+    pub max_batch: usize,
+    /// How old an event may be.
+    pub max_past: Span,
+    /// How far in the future an event's time may be.
+    pub max_future: Span,
+}
+
+/// How much one sender (an address, a user of the Unix socket, a token) may do.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RateLimit {
+    /// Requests a second; 0 is no limit.
+    pub requests: u32,
+    /// Requests at once, after a pause.
+    pub burst: u32,
+    /// Senders that are told apart; all further ones share one limit.
+    pub max_senders: usize,
+}
+
+/// Between the sources and the store.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Pipeline {
+    /// Events that wait at a time; when it is full, HTTP answers 503.
+    pub queue_events: usize,
+    /// Bytes of events that wait at a time.
+    pub queue_bytes: Size,
+    /// Events that share one commit at most.
+    pub commit_events: usize,
+    /// How long shutdown waits for requests under way.
+    pub shutdown_timeout: Span,
+}
+
+/// What is kept.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Store {
+    /// Bytes on disk; the oldest events make room.
+    pub max_bytes: Size,
+    /// How long events are kept.
+    pub max_age: Span,
+    /// Memory for pages of the database.
+    pub cache: Size,
+    /// Memory for events that are not yet in compressed blocks.
+    pub hot: Size,
+    /// How long series of every second are kept.
+    pub series_1s: Span,
+    /// How long series of every 10 seconds are kept.
+    pub series_10s: Span,
+    /// How long series of every minute are kept.
+    pub series_60s: Span,
+    /// Series that are kept; samples of further ones are counted, not kept.
+    pub max_series: usize,
+}
+
+/// Events of the kernel.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Kernel {
+    /// Whether to listen to the kernel at all.
+    pub enabled: bool,
+    /// Features that are turned off, by the names that `hark-agent doctor` shows.
+    pub disabled_features: Vec<String>,
+    /// Whether every fork is kept as an event; forks are counted and processes known without it.
+    pub keep_forks: bool,
+    /// Size of the ring buffer.
+    pub ring: Size,
+    /// Whether the kernel measures what each program costs (about 50 ns a run).
+    pub statistics: bool,
+    /// Processes that are remembered.
+    pub max_processes: usize,
+}
+
+/// Vital signs of the host.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Vitals {
+    /// Whether they are read.
+    pub enabled: bool,
+    /// Processes in a reading.
+    pub max_processes: usize,
+    /// Control groups that are read.
+    pub max_cgroups: usize,
+    /// Block devices, file systems and interfaces, of each.
+    pub max_devices: usize,
+}
+
+/// Detection.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Detect {
+    /// How often what was learned is saved.
+    pub checkpoint_interval: Span,
+}
+
+/// The agent's own log, on standard error.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Log {
+    /// `error`, `warn`, `info`, `debug`, `trace`, or directives as in `info,hark_agent::api=debug`.
+    pub level: String,
+    /// For people, for machines, or whichever suits standard error.
+    pub format: LogFormat,
+}
+
+/// The form of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people on a terminal, JSON otherwise.
+    Auto,
+    /// For people.
+    Human,
+    /// One JSON object a line.
+    Json,
+}
+
+/// What the agent may do once it runs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Privileges {
+    /// Whether capabilities that are no longer needed are given up.
+    pub drop_capabilities: bool,
+    /// The user to become once the kernel programs are loaded; unchanged where empty.
+    pub user: String,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            host: String::new(),
+            data_dir: "/var/lib/hark".into(),
+            threads: 0,
+            api: Api::default(),
+            ingest: Ingest::default(),
+            rate_limit: RateLimit::default(),
+            pipeline: Pipeline::default(),
+            store: Store::default(),
+            kernel: Kernel::default(),
+            vitals: Vitals::default(),
+            detect: Detect::default(),
+            log: Log::default(),
+            privileges: Privileges::default(),
+        }
+    }
+}
+
+impl Default for Api {
+    fn default() -> Self {
+        Self {
+            socket: "/run/hark/agent.sock".into(),
+            group: String::new(),
+            listen: vec![SocketAddr::from(([127, 0, 0, 1], 5000))],
+            tokens: PathBuf::new(),
+            allowed_hosts: Vec::new(),
+            allowed_origins: Vec::new(),
+            open_metrics: false,
+            max_connections: 1024,
+            max_streams: 64,
+            stream_events: 4096,
+            head_timeout: Span::secs(15),
+            body_timeout: Span::secs(30),
+            max_body: Size::mib(16),
+            search_timeout: Span::secs(5),
+        }
+    }
+}
+
+impl Default for Ingest {
+    fn default() -> Self {
+        Self {
+            max_event: Size::mib(1),
+            max_message: Size(256 << 10),
+            max_fields: 256,
+            max_depth: 16,
+            max_batch: 50_000,
+            max_past: Span::days(30),
+            max_future: Span::secs(600),
+        }
+    }
+}
+
+impl Default for RateLimit {
+    fn default() -> Self {
+        Self {
+            requests: 0,
+            burst: 1000,
+            max_senders: 4096,
+        }
+    }
+}
+
+impl Default for Pipeline {
+    fn default() -> Self {
+        Self {
+            queue_events: 65_536,
+            queue_bytes: Size::mib(32),
+            commit_events: 8192,
+            shutdown_timeout: Span::secs(10),
+        }
+    }
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        let store = hark_store::Options::default();
+        Self {
+            max_bytes: Size(store.max_bytes),
+            max_age: Span(store.max_age),
+            cache: Size(store.cache_bytes as u64),
+            hot: Size(store.hot_bytes as u64),
+            series_1s: Span(store.series_1s),
+            series_10s: Span(store.series_10s),
+            series_60s: Span(store.series_60s),
+            max_series: store.max_series,
+        }
+    }
+}
+
+impl Store {
+    /// In the store's own terms.
+    pub fn options(&self) -> hark_store::Options {
+        hark_store::Options {
+            max_bytes: self.max_bytes.0,
+            max_age: self.max_age.0,
+            cache_bytes: self.cache.as_usize(),
+            hot_bytes: self.hot.as_usize(),
+            series_1s: self.series_1s.0,
+            series_10s: self.series_10s.0,
+            series_60s: self.series_60s.0,
+            max_series: self.max_series,
+            ..hark_store::Options::default()
+        }
+    }
+}
+
+impl Default for Kernel {
+    fn default() -> Self {
+        let kernel = hark_kernel::Options::default();
+        Self {
+            enabled: true,
+            disabled_features: Vec::new(),
+            keep_forks: false,
+            ring: Size(u64::from(kernel.ring_bytes)),
+            statistics: kernel.statistics,
+            max_processes: kernel.max_processes,
+        }
+    }
+}
+
+impl Kernel {
+    /// In the kernel side's own terms. Unknown features are caught by [`Config::check`].
+    pub fn options(&self) -> hark_kernel::Options {
+        let disabled =
+            |f: &hark_kernel::Feature| self.disabled_features.iter().any(|d| d == f.as_str());
+        hark_kernel::Options {
+            features: if self.enabled {
+                hark_kernel::Feature::ALL
+                    .iter()
+                    .copied()
+                    .filter(|f| !disabled(f))
+                    .collect()
+            } else {
+                Vec::new()
+            },
+            ring_bytes: u32::try_from(self.ring.0).unwrap_or(u32::MAX),
+            statistics: self.statistics,
+            max_processes: self.max_processes,
+            ..hark_kernel::Options::default()
+        }
+    }
+}
+
+impl Default for Vitals {
+    fn default() -> Self {
+        let host = hark_host::Options::default();
+        Self {
+            enabled: true,
+            max_processes: host.max_processes,
+            max_cgroups: host.max_cgroups,
+            max_devices: host.max_devices,
+        }
+    }
+}
+
+impl Vitals {
+    /// In the host side's own terms.
+    pub fn options(&self) -> hark_host::Options {
+        hark_host::Options {
+            max_processes: self.max_processes,
+            max_cgroups: self.max_cgroups,
+            max_devices: self.max_devices,
+            ..hark_host::Options::default()
+        }
+    }
+}
+
+impl Default for Detect {
+    fn default() -> Self {
+        Self {
+            checkpoint_interval: Span::secs(300),
+        }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self {
+            level: "info".into(),
+            format: LogFormat::Auto,
+        }
+    }
+}
+
+impl Default for Privileges {
+    fn default() -> Self {
+        Self {
+            drop_capabilities: true,
+            user: String::new(),
+        }
+    }
+}
+
+impl Config {
+    /// The file of tokens.
+    pub fn tokens_path(&self) -> PathBuf {
+        if self.api.tokens.as_os_str().is_empty() {
+            self.data_dir.join("tokens.json")
+        } else {
+            self.api.tokens.clone()
+        }
+    }
+
+    /// The name of this host in events.
+    pub fn host_name(&self) -> String {
+        if self.host.is_empty() {
+            rustix::system::uname()
+                .nodename()
+                .to_string_lossy()
+                .into_owned()
+        } else {
+            self.host.clone()
+        }
+    }
+
+    /// Threads that serve requests.
+    pub fn worker_threads(&self) -> usize {
+        match self.threads {
+            0 => std::thread::available_parallelism()
+                .map_or(2, usize::from)
+                .clamp(1, 4),
+            threads => threads,
+        }
+    }
+
+    /// What is wrong with the values: key and reason.
+    pub fn check(&self) -> Vec<(&'static str, String)> {
+        let mut wrong = Vec::new();
+        let mut check = |good: bool, key, reason: &str| {
+            if !good {
+                wrong.push((key, reason.to_owned()));
+            }
+        };
+        check(
+            !self.data_dir.as_os_str().is_empty(),
+            "data_dir",
+            "must not be empty",
+        );
+        check(self.threads <= 256, "threads", "must be at most 256");
+        check(
+            !self.api.listen.is_empty() || !self.api.socket.as_os_str().is_empty(),
+            "api.listen",
+            "and api.socket are both empty: nobody could reach the agent",
+        );
+        check(
+            self.api.max_connections > 0,
+            "api.max_connections",
+            "must be at least 1",
+        );
+        check(
+            self.api.stream_events > 0,
+            "api.stream_events",
+            "must be at least 1",
+        );
+        check(
+            self.api.max_body.0 >= 1024 && self.api.max_body.0 <= 1 << 30,
+            "api.max_body",
+            "must be from 1KiB to 1GiB",
+        );
+        check(
+            self.ingest.max_message <= self.ingest.max_event,
+            "ingest.max_message",
+            "must not exceed ingest.max_event",
+        );
+        check(
+            (1..=100).contains(&self.ingest.max_depth),
+            "ingest.max_depth",
+            "must be from 1 to 100",
+        );
+        check(
+            self.ingest.max_batch > 0,
+            "ingest.max_batch",
+            "must be at least 1",
+        );
+        check(
+            self.pipeline.queue_events > 0,
+            "pipeline.queue_events",
+            "must be at least 1",
+        );
+        check(
+            self.pipeline.commit_events > 0,
+            "pipeline.commit_events",
+            "must be at least 1",
+        );
+        check(
+            self.rate_limit.requests == 0 || self.rate_limit.burst > 0,
+            "rate_limit.burst",
+            "must be at least 1 where rate_limit.requests is set",
+        );
+        check(
+            (4096..=1 << 30).contains(&self.kernel.ring.0),
+            "kernel.ring",
+            "must be from 4KiB to 1GiB",
+        );
+        check(
+            self.detect.checkpoint_interval.0.as_secs() >= 1,
+            "detect.checkpoint_interval",
+            "must be at least 1s",
+        );
+        if let Err(error) = self
+            .log
+            .level
+            .parse::<tracing_subscriber::filter::Targets>()
+        {
+            check(
+                false,
+                "log.level",
+                &format!("is no level and no list of directives: {error}"),
+            );
+        }
+        for name in &self.kernel.disabled_features {
+            if let Err(error) = name.parse::<hark_kernel::Feature>() {
+                check(false, "kernel.disabled_features", &error.to_string());
+            }
+        }
+        for origin in &self.api.allowed_origins {
+            check(
+                origin.starts_with("http://") || origin.starts_with("https://"),
+                "api.allowed_origins",
+                &format!(
+                    "`{origin}` is no origin: use scheme and host, as in https://grafana.example"
+                ),
+            );
+        }
+        wrong
+    }
+}

@@ -1,0 +1,210 @@
+//! The console's side of the connection: brings news of the agent, through its coming and going.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use hark_api::client::{Client, ClientError, EventItem, EventQuery};
+use hark_api::{Event, EventId, Status, Timestamp, Vitals};
+use tokio::sync::{Notify, mpsc};
+
+use super::state::unusual::RECENT_SECS;
+use crate::backoff::Backoff;
+use crate::clean::Clean;
+use crate::remedy::Remedy;
+
+/// Stored events that are fetched at the start.
+const FIRST_EVENTS: u32 = 1_000;
+/// Unusual events that are fetched at the start.
+const FIRST_UNUSUAL: u32 = 200;
+/// Events handed over together at most, so that keys are looked at between.
+const BATCH: usize = 256;
+/// How often the agent's own state is asked for.
+const STATUS_EVERY: Duration = Duration::from_secs(2);
+/// How long vital signs are not asked for again where there are none.
+const VITALS_AGAIN: Duration = Duration::from_secs(10);
+
+/// Something that the console did not know.
+pub(crate) enum News {
+    /// The agent is being asked.
+    Connecting,
+    /// It answered.
+    Live,
+    Status(Box<Clean<Status>>),
+    Vitals(Box<Vitals>),
+    /// Events, in order, each once.
+    Events(Vec<Event>),
+    /// Unusual events of the last day, in order; they may also come as events.
+    Unusual(Vec<Event>),
+    /// Events did not come because they were too many.
+    Missed(u64),
+    /// There is no connection, and it is tried again after a while.
+    Down {
+        why: String,
+        remedy: Option<Remedy>,
+        wait: Duration,
+    },
+}
+
+/// Why a connection ended.
+enum End {
+    Error(ClientError),
+    /// The agent closed its streams.
+    Closed,
+    /// The console is gone.
+    Unheard,
+}
+
+impl From<ClientError> for End {
+    fn from(error: ClientError) -> Self {
+        Self::Error(error)
+    }
+}
+
+impl From<mpsc::error::SendError<News>> for End {
+    fn from(_: mpsc::error::SendError<News>) -> Self {
+        Self::Unheard
+    }
+}
+
+type Sender = mpsc::Sender<News>;
+
+/// Keeps a connection with the agent until nobody hears the news any more. `retry` ends a pause
+/// between attempts.
+pub(crate) async fn run(client: Client, news: Sender, retry: Arc<Notify>) {
+    let mut backoff = Backoff::new();
+    let mut last = None;
+    loop {
+        let mut answered = false;
+        let end = match connected(&client, &news, &mut last, &mut answered).await {
+            Ok(never) => match never {},
+            Err(end) => end,
+        };
+        if answered {
+            backoff = Backoff::new();
+        }
+        let (why, remedy) = match end {
+            End::Unheard => return,
+            End::Closed => ("the agent closed the connection".to_owned(), None),
+            End::Error(error) => (error.to_string(), Remedy::of(&error)),
+        };
+        let wait = backoff.next();
+        let down = News::Down { why, remedy, wait };
+        if news.send(down).await.is_err() {
+            return;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            () = retry.notified() => {}
+            () = news.closed() => return,
+        }
+    }
+}
+
+/// Connects, catches up, and brings news until something ends it.
+async fn connected(
+    client: &Client,
+    news: &Sender,
+    last: &mut Option<EventId>,
+    answered: &mut bool,
+) -> Result<std::convert::Infallible, End> {
+    news.send(News::Connecting).await?;
+    let status = client.status().await?;
+    let newest = status.store.newest;
+    news.send(News::Status(Box::new(Clean::new(status))))
+        .await?;
+    news.send(News::Live).await?;
+    *answered = true;
+    tokio::select! {
+        end = events(client, news, last, newest) => end,
+        end = vitals(client, news) => end,
+        end = status_by_and_by(client, news) => end,
+    }
+}
+
+async fn events(
+    client: &Client,
+    news: &Sender,
+    last: &mut Option<EventId>,
+    newest: Option<EventId>,
+) -> Result<std::convert::Infallible, End> {
+    if last.is_none() {
+        let query = EventQuery {
+            limit: Some(FIRST_EVENTS),
+            ..EventQuery::default()
+        };
+        let mut events = client.events(&query).await?.events;
+        *last = Some(events.first().map_or(newest.unwrap_or_default(), |e| e.id));
+        events.reverse();
+        news.send(News::Events(events)).await?;
+    }
+    let query = EventQuery {
+        filter: "tier>=notice".to_owned(),
+        from: Some(Timestamp::now().plus_nanos((-RECENT_SECS * 1e9) as i64)),
+        limit: Some(FIRST_UNUSUAL),
+        ..EventQuery::default()
+    };
+    // An agent that cannot search for them still streams.
+    if let Ok(mut page) = client.events(&query).await {
+        page.events.reverse();
+        news.send(News::Unusual(page.events)).await?;
+    }
+    let mut stream = client.event_stream("", *last).await?;
+    loop {
+        let mut batch = Vec::new();
+        let mut missed = 0;
+        let mut next = stream.next().await;
+        loop {
+            match next? {
+                Some(EventItem::Event(event)) => {
+                    *last = (*last).max(Some(event.id));
+                    batch.push(*event);
+                }
+                Some(EventItem::Missed(count)) => missed += count,
+                None => {
+                    news.send(News::Events(batch)).await?;
+                    return Err(End::Closed);
+                }
+            }
+            if batch.len() >= BATCH {
+                break;
+            }
+            // What has come already comes along.
+            match stream.next().now_or_never() {
+                Some(ready) => next = ready,
+                None => break,
+            }
+        }
+        if !batch.is_empty() {
+            news.send(News::Events(batch)).await?;
+        }
+        if missed > 0 {
+            news.send(News::Missed(missed)).await?;
+        }
+    }
+}
+
+async fn vitals(client: &Client, news: &Sender) -> Result<std::convert::Infallible, End> {
+    loop {
+        match client.vitals_stream().await {
+            Ok(mut stream) => {
+                while let Some(vitals) = stream.next().await? {
+                    news.send(News::Vitals(vitals)).await?;
+                }
+                return Err(End::Closed);
+            }
+            Err(error) if error.is_unreachable() => return Err(error.into()),
+            // There may be none on this host; all else goes on.
+            Err(_) => tokio::time::sleep(VITALS_AGAIN).await,
+        }
+    }
+}
+
+async fn status_by_and_by(client: &Client, news: &Sender) -> Result<std::convert::Infallible, End> {
+    loop {
+        tokio::time::sleep(STATUS_EVERY).await;
+        let status = client.status().await?;
+        news.send(News::Status(Box::new(Clean::new(status))))
+            .await?;
+    }
+}

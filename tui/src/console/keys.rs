@@ -1,0 +1,415 @@
+//! What keys do: one table, from which the console acts, and shows its help, footer and palette.
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+
+use super::state::Tab;
+
+/// What one can ask the console to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Action {
+    Quit,
+    Help,
+    Palette,
+    Filter,
+    ClearFilter,
+    Back,
+    Open,
+    Move(Move),
+    NextTab,
+    PreviousTab,
+    Show(Tab),
+    Follow,
+    Sort,
+    /// Everything that the process of the selected event, or the selected process, did.
+    OfProcess,
+    /// Everything of the kind of the selected event.
+    OfKind,
+    /// Everything around the selected event, unfiltered.
+    Around,
+    NextUnusual,
+    PreviousUnusual,
+    Copy,
+    Retry,
+    NextTheme,
+    Redraw,
+    /// A click on a row, counted from the first one drawn.
+    Row(u16),
+}
+
+/// Where a selection or a text goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Move {
+    Up,
+    Down,
+    PageUp,
+    PageDown,
+    First,
+    Last,
+}
+
+/// A key with its modifiers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Key(KeyCode, KeyModifiers);
+
+const fn ch(c: char) -> Key {
+    Key(KeyCode::Char(c), KeyModifiers::NONE)
+}
+
+const fn ctrl(c: char) -> Key {
+    Key(KeyCode::Char(c), KeyModifiers::CONTROL)
+}
+
+const fn key(code: KeyCode) -> Key {
+    Key(code, KeyModifiers::NONE)
+}
+
+impl Key {
+    fn is(self, event: KeyEvent) -> bool {
+        // Shift is in the character already; terminals differ in telling it besides.
+        let modifiers = event.modifiers - KeyModifiers::SHIFT;
+        self.0 == event.code && self.1 == modifiers
+    }
+
+    /// The key as people call it.
+    pub(crate) fn name(self) -> String {
+        let name = match self.0 {
+            KeyCode::Char(' ') => "Space".to_owned(),
+            KeyCode::Char(c) => c.to_string(),
+            KeyCode::Up => "↑".to_owned(),
+            KeyCode::Down => "↓".to_owned(),
+            KeyCode::Left => "←".to_owned(),
+            KeyCode::Right => "→".to_owned(),
+            KeyCode::PageUp => "PgUp".to_owned(),
+            KeyCode::PageDown => "PgDn".to_owned(),
+            KeyCode::BackTab => "Shift-Tab".to_owned(),
+            other => other.to_string(),
+        };
+        if self.1.contains(KeyModifiers::CONTROL) {
+            format!("Ctrl-{name}")
+        } else {
+            name
+        }
+    }
+}
+
+/// Where a key does something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    Everywhere,
+    /// In these views.
+    In(&'static [Tab]),
+}
+
+impl Place {
+    pub(crate) fn has(self, tab: Tab) -> bool {
+        match self {
+            Self::Everywhere => true,
+            Self::In(tabs) => tabs.contains(&tab),
+        }
+    }
+}
+
+/// Keys, what they do, and in words.
+pub(crate) struct Binding {
+    pub(crate) keys: &'static [Key],
+    pub(crate) action: Action,
+    pub(crate) place: Place,
+    /// A word for the footer, where it is worth a place there.
+    pub(crate) hint: Option<&'static str>,
+    /// What it does, for the help and the palette.
+    pub(crate) help: &'static str,
+}
+
+const fn bind(
+    keys: &'static [Key],
+    action: Action,
+    place: Place,
+    hint: Option<&'static str>,
+    help: &'static str,
+) -> Binding {
+    Binding {
+        keys,
+        action,
+        place,
+        hint,
+        help,
+    }
+}
+
+const EVERYWHERE: Place = Place::Everywhere;
+const EVENTS: Place = Place::In(&[Tab::Events]);
+const OVERVIEW: Place = Place::In(&[Tab::Overview]);
+const EVENT_LISTS: Place = Place::In(&[Tab::Overview, Tab::Events]);
+const SUBJECTS: Place = Place::In(&[Tab::Overview, Tab::Events, Tab::Processes]);
+const PROCESSES: Place = Place::In(&[Tab::Processes]);
+
+/// All keys. The first that fits wins.
+pub(crate) const BINDINGS: &[Binding] = &[
+    bind(
+        &[key(KeyCode::Enter)],
+        Action::Open,
+        OVERVIEW,
+        Some("open"),
+        "Open the selected unusual event",
+    ),
+    bind(
+        &[key(KeyCode::Enter)],
+        Action::Open,
+        EVENTS,
+        Some("detail"),
+        "Show all of the selected event",
+    ),
+    bind(
+        &[key(KeyCode::Enter)],
+        Action::Open,
+        PROCESSES,
+        Some("events"),
+        "Show the events of the selected process",
+    ),
+    bind(
+        &[ch('/'), ch('f')],
+        Action::Filter,
+        EVERYWHERE,
+        Some("filter"),
+        "Filter events: tier>=warning service:web \"text\" -level:debug",
+    ),
+    bind(
+        &[key(KeyCode::Esc), key(KeyCode::Backspace)],
+        Action::Back,
+        EVERYWHERE,
+        None,
+        "Close what is open, then clear the filter",
+    ),
+    bind(
+        &[ch(' ')],
+        Action::Follow,
+        EVENT_LISTS,
+        Some("pause"),
+        "Pause the list of events, or follow it again",
+    ),
+    bind(
+        &[ch('s')],
+        Action::Sort,
+        PROCESSES,
+        Some("sort"),
+        "Order by CPU, memory, I/O, age, pid",
+    ),
+    bind(
+        &[ch('p')],
+        Action::OfProcess,
+        SUBJECTS,
+        None,
+        "Show everything that this process did",
+    ),
+    bind(
+        &[ch('m')],
+        Action::OfKind,
+        EVENT_LISTS,
+        None,
+        "Show more events of this kind and subject",
+    ),
+    bind(
+        &[ch('a')],
+        Action::Around,
+        EVENT_LISTS,
+        None,
+        "Show what happened around this event",
+    ),
+    bind(
+        &[ch('n')],
+        Action::NextUnusual,
+        EVENTS,
+        Some("next unusual"),
+        "Go to the next unusual event",
+    ),
+    bind(
+        &[ch('N')],
+        Action::PreviousUnusual,
+        EVENTS,
+        None,
+        "Go to the unusual event before",
+    ),
+    bind(
+        &[ch('y')],
+        Action::Copy,
+        SUBJECTS,
+        None,
+        "Copy the selected event as JSON (OSC 52)",
+    ),
+    bind(
+        &[ch('j'), key(KeyCode::Down)],
+        Action::Move(Move::Down),
+        EVERYWHERE,
+        None,
+        "Down",
+    ),
+    bind(
+        &[ch('k'), key(KeyCode::Up)],
+        Action::Move(Move::Up),
+        EVERYWHERE,
+        None,
+        "Up",
+    ),
+    bind(
+        &[ctrl('d'), key(KeyCode::PageDown)],
+        Action::Move(Move::PageDown),
+        EVERYWHERE,
+        None,
+        "A page down",
+    ),
+    bind(
+        &[ctrl('u'), key(KeyCode::PageUp)],
+        Action::Move(Move::PageUp),
+        EVERYWHERE,
+        None,
+        "A page up",
+    ),
+    bind(
+        &[ch('g'), key(KeyCode::Home)],
+        Action::Move(Move::First),
+        EVERYWHERE,
+        None,
+        "To the first",
+    ),
+    bind(
+        &[ch('G'), key(KeyCode::End)],
+        Action::Move(Move::Last),
+        EVERYWHERE,
+        None,
+        "To the last; a list of events follows again",
+    ),
+    bind(
+        &[key(KeyCode::Tab), ch('l'), key(KeyCode::Right)],
+        Action::NextTab,
+        EVERYWHERE,
+        None,
+        "The next view",
+    ),
+    bind(
+        &[key(KeyCode::BackTab), ch('h'), key(KeyCode::Left)],
+        Action::PreviousTab,
+        EVERYWHERE,
+        None,
+        "The view before",
+    ),
+    bind(
+        &[ch('1')],
+        Action::Show(Tab::Overview),
+        EVERYWHERE,
+        None,
+        "Overview: what is unusual, vital signs, events",
+    ),
+    bind(
+        &[ch('2')],
+        Action::Show(Tab::Events),
+        EVERYWHERE,
+        None,
+        "Events: all, filtered and followed",
+    ),
+    bind(
+        &[ch('3')],
+        Action::Show(Tab::Processes),
+        EVERYWHERE,
+        None,
+        "Processes: who uses what",
+    ),
+    bind(
+        &[ch('4')],
+        Action::Show(Tab::Kernel),
+        EVERYWHERE,
+        None,
+        "Kernel: pressure, network, programs and their cost",
+    ),
+    bind(
+        &[ch('5')],
+        Action::Show(Tab::Health),
+        EVERYWHERE,
+        None,
+        "Health: the agent itself",
+    ),
+    bind(
+        &[ch('?'), key(KeyCode::F(1))],
+        Action::Help,
+        EVERYWHERE,
+        Some("help"),
+        "This help",
+    ),
+    bind(
+        &[ch(':'), ctrl('p')],
+        Action::Palette,
+        EVERYWHERE,
+        Some("commands"),
+        "Find a command by its words",
+    ),
+    bind(
+        &[ch('x')],
+        Action::ClearFilter,
+        EVENTS,
+        None,
+        "Clear the filter",
+    ),
+    bind(
+        &[ch('r')],
+        Action::Retry,
+        EVERYWHERE,
+        None,
+        "Try to reach the agent now",
+    ),
+    bind(
+        &[ch('t')],
+        Action::NextTheme,
+        EVERYWHERE,
+        None,
+        "The next set of colours",
+    ),
+    bind(
+        &[ctrl('l')],
+        Action::Redraw,
+        EVERYWHERE,
+        None,
+        "Draw the screen anew",
+    ),
+    bind(
+        &[ch('q'), ctrl('c')],
+        Action::Quit,
+        EVERYWHERE,
+        Some("quit"),
+        "Quit",
+    ),
+];
+
+/// What a key does in a view.
+pub(crate) fn action(event: KeyEvent, tab: Tab) -> Option<Action> {
+    BINDINGS
+        .iter()
+        .find(|b| b.place.has(tab) && b.keys.iter().any(|key| key.is(event)))
+        .map(|b| b.action)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_key_has_two_meanings_in_one_view() {
+        for tab in Tab::ALL {
+            let mut seen: Vec<Key> = Vec::new();
+            for binding in BINDINGS.iter().filter(|b| b.place.has(tab)) {
+                for key in binding.keys {
+                    assert!(!seen.contains(key), "{} twice in {tab:?}", key.name());
+                    seen.push(*key);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn capitals_are_told_with_or_without_shift() {
+        for modifiers in [KeyModifiers::NONE, KeyModifiers::SHIFT] {
+            let event = KeyEvent::new(KeyCode::Char('G'), modifiers);
+            assert_eq!(action(event, Tab::Events), Some(Action::Move(Move::Last)));
+        }
+        let event = KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL);
+        assert_eq!(action(event, Tab::Health), Some(Action::Quit));
+    }
+}

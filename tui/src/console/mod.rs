@@ -1,0 +1,153 @@
+//! The console. Data goes one way: `connection` brings news and the terminal brings keys, `update`
+//! changes the `state` by them, `view` draws it. Nothing is drawn but when something changed, and
+//! of many changes only the last is drawn.
+
+mod connection;
+mod keys;
+#[cfg(test)]
+mod sample;
+mod state;
+mod terminal;
+mod theme;
+mod update;
+mod view;
+mod widget;
+
+use std::io::{self, IsTerminal as _};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossterm::event::EventStream;
+use futures_util::{FutureExt as _, StreamExt as _};
+use hark_api::Timestamp;
+use hark_api::client::Client;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{Notify, mpsc};
+use tokio::time::Instant;
+
+use crate::cli::ConsoleArgs;
+use crate::error::Error;
+use state::{App, Link};
+use terminal::Screen;
+use theme::{Depth, Theme};
+use update::Effect;
+
+/// News that may wait; whoever brings more waits.
+const NEWS: usize = 64;
+/// News taken in before keys are looked at again.
+const NEWS_AT_ONCE: usize = 8;
+/// Frames are no closer together than this, unless a key was pressed.
+const FRAME: Duration = Duration::from_millis(100);
+/// The clock and ages are drawn anew after this long.
+const CLOCK: Duration = Duration::from_secs(1);
+
+/// Runs the console until it is quit, or ended by a signal.
+pub(crate) async fn run(client: Client, args: &ConsoleArgs) -> Result<ExitCode, Error> {
+    if !io::stdout().is_terminal() || !io::stdin().is_terminal() {
+        return Err(Error::NoTerminal);
+    }
+    let theme = Theme::new(args.theme, Depth::detect());
+    let mut app = App::new(client.endpoint().to_string(), theme, args.keep as usize);
+    let mut signals = Signals::new()?;
+    let mut screen = Screen::take()?;
+    let (news_in, mut news) = mpsc::channel(NEWS);
+    let retry = Arc::new(Notify::new());
+    tokio::spawn(connection::run(client, news_in, Arc::clone(&retry)));
+    let mut input = EventStream::new();
+
+    let mut hits = Vec::new();
+    let mut drawn = Instant::now();
+    // When the next frame is due. The first one is: it shows before any answer.
+    let mut due = Some(drawn);
+    let mut searching = false;
+    loop {
+        if due.is_some_and(|due| due <= Instant::now()) {
+            app.now = Timestamp::now();
+            screen.draw(|buffer| {
+                let drawn = view::draw(&app, buffer);
+                hits = drawn.hits;
+                drawn.cursor
+            })?;
+            drawn = Instant::now();
+            due = None;
+        }
+        let wake = due.unwrap_or(drawn + clock_step(&app));
+        tokio::select! {
+            biased;
+            code = signals.recv() => return Ok(ExitCode::from(code)),
+            Some(event) = input.next() => {
+                // Of many keys and turns of the wheel, only the last one's frame is drawn.
+                let mut event = Some(event);
+                while let Some(next) = event {
+                    let effect = update::input(&mut app, &next?, &hits);
+                    match effect {
+                        Some(Effect::Quit) => return Ok(ExitCode::SUCCESS),
+                        Some(Effect::Retry) => retry.notify_one(),
+                        Some(Effect::Copy(text)) => screen.copy(&text)?,
+                        Some(Effect::Redraw) => screen.redraw()?,
+                        None => {}
+                    }
+                    event = input.next().now_or_never().flatten();
+                }
+                searching = true;
+                due = Some(Instant::now());
+            }
+            Some(item) = news.recv() => {
+                let mut item = Some(item);
+                for _ in 0..NEWS_AT_ONCE {
+                    match item {
+                        Some(news) => update::news(&mut app, news),
+                        None => break,
+                    }
+                    item = news.try_recv().ok();
+                }
+                if let Some(rest) = item {
+                    update::news(&mut app, rest);
+                }
+                due = due.or(Some(drawn + FRAME));
+            }
+            () = std::future::ready(()), if searching => {
+                searching = update::search(&mut app);
+                due = due.or(Some(drawn + FRAME));
+                tokio::task::yield_now().await;
+            }
+            () = tokio::time::sleep_until(wake) => due = Some(Instant::now()),
+        }
+    }
+}
+
+/// How long the screen may stay as it is where nothing comes: a countdown is drawn each second,
+/// vital signs bring the clock along.
+fn clock_step(app: &App) -> Duration {
+    match app.link {
+        Link::Live => CLOCK + FRAME,
+        _ => CLOCK,
+    }
+}
+
+/// The signals that end a program.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hang_up: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// Waits for one; gives the exit code that shells use for it.
+    async fn recv(&mut self) -> u8 {
+        tokio::select! {
+            _ = self.interrupt.recv() => 130,
+            _ = self.terminate.recv() => 143,
+            _ = self.hang_up.recv() => 129,
+        }
+    }
+}

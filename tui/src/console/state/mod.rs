@@ -1,0 +1,235 @@
+//! All that the console knows. `update` changes it, `view` draws it; it does neither itself.
+
+pub(crate) mod browse;
+pub(crate) mod history;
+pub(crate) mod log;
+pub(crate) mod processes;
+pub(crate) mod unusual;
+
+use std::cell::Cell;
+
+use hark_api::{Event, EventId, FilterError, Status, Timestamp, Vitals};
+use tui_input::Input;
+
+use self::browse::Browse;
+use self::history::History;
+use self::log::EventLog;
+use self::processes::Processes;
+use self::unusual::Unusual;
+use super::theme::Theme;
+use crate::clean::Clean;
+use crate::remedy::Remedy;
+
+/// The console's state.
+pub(crate) struct App {
+    /// The time on the clock, set before each frame.
+    pub(crate) now: Timestamp,
+    /// Where the agent is looked for.
+    pub(crate) endpoint: Clean<String>,
+    pub(crate) theme: Theme,
+    pub(crate) link: Link,
+    pub(crate) status: Option<Clean<Status>>,
+    pub(crate) vitals: Option<Clean<Vitals>>,
+    pub(crate) history: History,
+    pub(crate) log: EventLog,
+    /// Events that the agent could not bring here fast enough; it has them stored.
+    pub(crate) missed: u64,
+    pub(crate) unusual: Unusual,
+    pub(crate) tab: Tab,
+    /// The event selected among the unusual ones; the worst where `None`.
+    pub(crate) unusual_selected: Option<EventId>,
+    pub(crate) events: Browse,
+    pub(crate) detail: Detail,
+    pub(crate) processes: Processes,
+    /// How far the views of plain text are scrolled.
+    pub(crate) scroll: Scroll,
+    pub(crate) overlay: Overlay,
+    /// Filters used before, the newest last.
+    pub(crate) filters_used: Vec<String>,
+    /// A short word on what was just done, and until when it is shown.
+    pub(crate) said: Option<(String, Timestamp)>,
+    /// How many rows a page of the current list has, as last drawn.
+    pub(crate) page: Cell<u16>,
+}
+
+impl App {
+    pub(crate) fn new(endpoint: String, theme: Theme, keep: usize) -> Self {
+        Self {
+            now: Timestamp::now(),
+            endpoint: Clean::new(endpoint),
+            theme,
+            link: Link::Connecting,
+            status: None,
+            vitals: None,
+            history: History::default(),
+            log: EventLog::new(keep),
+            missed: 0,
+            unusual: Unusual::default(),
+            tab: Tab::Overview,
+            unusual_selected: None,
+            events: Browse::new(),
+            detail: Detail::default(),
+            processes: Processes::default(),
+            scroll: Scroll::default(),
+            overlay: Overlay::None,
+            filters_used: Vec::new(),
+            said: None,
+            page: Cell::new(10),
+        }
+    }
+
+    /// The event that the detail pane shows, where it is open.
+    pub(crate) fn detailed(&self) -> Option<Clean<Event>> {
+        match &self.detail.of {
+            DetailOf::Nothing => None,
+            DetailOf::Selected => self.log.get(self.events.selected(&self.log)?),
+            DetailOf::Event(event) => Some((**event).clone()),
+        }
+    }
+}
+
+/// The connection with the agent.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Link {
+    /// The first answer is waited for.
+    Connecting,
+    /// Streams run.
+    Live,
+    /// There is none.
+    Down {
+        /// What went wrong.
+        why: Clean<String>,
+        remedy: Option<Remedy>,
+        /// When it is tried again.
+        retry: Timestamp,
+    },
+}
+
+/// The views.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tab {
+    Overview,
+    Events,
+    Processes,
+    Kernel,
+    Health,
+}
+
+impl Tab {
+    pub(crate) const ALL: [Self; 5] = [
+        Self::Overview,
+        Self::Events,
+        Self::Processes,
+        Self::Kernel,
+        Self::Health,
+    ];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Overview => "Overview",
+            Self::Events => "Events",
+            Self::Processes => "Processes",
+            Self::Kernel => "Kernel",
+            Self::Health => "Health",
+        }
+    }
+
+    /// The tab some places on, around the ends.
+    pub(crate) fn step(self, by: isize) -> Self {
+        let at = (self as isize + by).rem_euclid(Self::ALL.len() as isize);
+        Self::ALL[at as usize]
+    }
+}
+
+/// What the detail pane shows.
+#[derive(Default)]
+pub(crate) struct Detail {
+    pub(crate) of: DetailOf,
+    pub(crate) scroll: Scroll,
+}
+
+#[derive(Default)]
+pub(crate) enum DetailOf {
+    /// It is closed.
+    #[default]
+    Nothing,
+    /// The event selected in the list.
+    Selected,
+    /// An event that the list may not have.
+    Event(Box<Clean<Event>>),
+}
+
+/// How far text is scrolled. What is drawn bounds it, so it is kept in bounds when drawn.
+#[derive(Default)]
+pub(crate) struct Scroll(Cell<usize>);
+
+impl Scroll {
+    pub(crate) fn by(&self, lines: isize) {
+        self.0.set(self.0.get().saturating_add_signed(lines));
+    }
+
+    pub(crate) fn to(&self, line: usize) {
+        self.0.set(line);
+    }
+
+    /// The first line to draw of so many on a screen of this height.
+    pub(crate) fn top(&self, lines: usize, height: usize) -> usize {
+        let top = self.0.get().min(lines.saturating_sub(height));
+        self.0.set(top);
+        top
+    }
+}
+
+/// What lies over the view and takes the keys.
+pub(crate) enum Overlay {
+    None,
+    Help(Scroll),
+    Palette { input: Input, selected: usize },
+    Filter(FilterPrompt),
+}
+
+/// The filter as it is typed.
+pub(crate) struct FilterPrompt {
+    pub(crate) input: Input,
+    pub(crate) error: Option<FilterError>,
+    /// What the filter was, to come back to.
+    pub(crate) before: String,
+    /// How far back in the history one is; 0 is what is typed.
+    pub(crate) back: usize,
+}
+
+/// The first row to draw so that the selected one is seen, moving as little as need be.
+pub(crate) fn scroll_to(top: usize, selected: usize, height: usize, len: usize) -> usize {
+    let lowest = (selected + 1).saturating_sub(height);
+    let highest = selected.min(len.saturating_sub(height));
+    top.clamp(lowest.min(highest), highest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_selected_row_is_always_seen() {
+        for len in 0..20 {
+            for height in 1..10 {
+                for selected in 0..len {
+                    for top in 0..25 {
+                        let top = scroll_to(top, selected, height, len);
+                        assert!((top..top + height).contains(&selected));
+                        assert!(top == 0 || top + height <= len);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn tabs_go_round() {
+        assert_eq!(Tab::Overview.step(-1), Tab::Health);
+        assert_eq!(Tab::Health.step(1), Tab::Overview);
+        for (i, tab) in Tab::ALL.into_iter().enumerate() {
+            assert_eq!(tab as usize, i);
+        }
+    }
+}

@@ -1,0 +1,384 @@
+//! Colours, by what they mean.
+//!
+//! A theme is a table of 24-bit colours with, for each, the nearest of the terminal's own sixteen.
+//! Which of the two is used, or the 256-colour cube between them, is decided once from the
+//! environment. Nothing is told by colour alone: tiers have signs, levels have words.
+
+use hark_api::{Level, Tier};
+use ratatui::style::{Color, Modifier, Style};
+
+use crate::cli::ThemeName;
+
+/// How many colours the terminal has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Depth {
+    /// None, or none are wanted (<https://no-color.org>).
+    None,
+    Sixteen,
+    Cube,
+    True,
+}
+
+impl Depth {
+    /// As the environment tells.
+    pub(crate) fn detect() -> Self {
+        let var = |name| std::env::var(name).unwrap_or_default();
+        if !var("NO_COLOR").is_empty() || var("TERM") == "dumb" {
+            Self::None
+        } else if matches!(var("COLORTERM").as_str(), "truecolor" | "24bit") {
+            Self::True
+        } else if var("TERM").contains("256color") {
+            Self::Cube
+        } else {
+            Self::Sixteen
+        }
+    }
+}
+
+/// A colour, and the one of sixteen that stands for it.
+type Pair = (u32, Color);
+
+struct Palette {
+    text: Option<Pair>,
+    dim: Pair,
+    rule: Pair,
+    accent: Pair,
+    selection: Pair,
+    good: Pair,
+    notice: Pair,
+    warning: Pair,
+    high: Pair,
+    critical: Pair,
+    cpu: Pair,
+    system: Pair,
+    memory: Pair,
+    disk: Pair,
+    net_in: Pair,
+    net_out: Pair,
+}
+
+const DARK: Palette = Palette {
+    text: None,
+    dim: (0x8A_93_A6, Color::Gray),
+    rule: (0x45_4C_5C, Color::DarkGray),
+    accent: (0x7F_B4_FF, Color::LightBlue),
+    selection: (0x2B_34_48, Color::DarkGray),
+    good: (0x7F_D1_8B, Color::Green),
+    notice: (0x6C_C5_E8, Color::LightCyan),
+    warning: (0xE8_C0_66, Color::LightYellow),
+    high: (0xF2_94_4E, Color::Yellow),
+    critical: (0xFF_6B_6B, Color::LightRed),
+    cpu: (0x7F_B4_FF, Color::LightBlue),
+    system: (0xB4_9C_F5, Color::LightMagenta),
+    memory: (0x6F_D0_BD, Color::Cyan),
+    disk: (0xE8_C0_66, Color::Yellow),
+    net_in: (0x8F_D1_7A, Color::Green),
+    net_out: (0xD7_92_D9, Color::Magenta),
+};
+
+const LIGHT: Palette = Palette {
+    text: None,
+    dim: (0x5F_68_78, Color::DarkGray),
+    rule: (0xB8_BE_C9, Color::Gray),
+    accent: (0x1F_5F_BF, Color::Blue),
+    selection: (0xD9_E4_F5, Color::Gray),
+    good: (0x1E_7A_34, Color::Green),
+    notice: (0x0B_6E_99, Color::Cyan),
+    warning: (0x8A_63_00, Color::Yellow),
+    high: (0xB4_4A_00, Color::Magenta),
+    critical: (0xC0_1C_28, Color::Red),
+    cpu: (0x1F_5F_BF, Color::Blue),
+    system: (0x6B_3F_C4, Color::Magenta),
+    memory: (0x0F_76_6E, Color::Cyan),
+    disk: (0x8A_63_00, Color::Yellow),
+    net_in: (0x2F_7D_1F, Color::Green),
+    net_out: (0x9A_2F_A0, Color::Magenta),
+};
+
+const HIGH_CONTRAST: Palette = Palette {
+    text: Some((0xFF_FF_FF, Color::White)),
+    dim: (0xD0_D0_D0, Color::White),
+    rule: (0x90_90_90, Color::Gray),
+    accent: (0x66_D9_FF, Color::LightCyan),
+    selection: (0x00_4A_9F, Color::Blue),
+    good: (0x5C_FF_5C, Color::LightGreen),
+    notice: (0x66_D9_FF, Color::LightCyan),
+    warning: (0xFF_F0_00, Color::LightYellow),
+    high: (0xFF_A5_00, Color::LightMagenta),
+    critical: (0xFF_5C_5C, Color::LightRed),
+    cpu: (0x66_D9_FF, Color::LightCyan),
+    system: (0xFF_8C_FF, Color::LightMagenta),
+    memory: (0x5C_FF_E0, Color::LightCyan),
+    disk: (0xFF_F0_00, Color::LightYellow),
+    net_in: (0x5C_FF_5C, Color::LightGreen),
+    net_out: (0xFF_8C_FF, Color::LightMagenta),
+};
+
+/// After Okabe and Ito's palette (<https://jfly.uni-koeln.de/color/>): told apart by every common
+/// kind of colour vision.
+const COLOR_BLIND: Palette = Palette {
+    text: None,
+    dim: (0x99_9F_AA, Color::Gray),
+    rule: (0x4A_50_5E, Color::DarkGray),
+    accent: (0x56_B4_E9, Color::LightBlue),
+    selection: (0x26_3A_4F, Color::DarkGray),
+    good: (0x56_B4_E9, Color::LightBlue),
+    notice: (0x9A_D0_F5, Color::LightCyan),
+    warning: (0xF0_E4_42, Color::LightYellow),
+    high: (0xE6_9F_00, Color::Yellow),
+    critical: (0xFF_7A_33, Color::LightRed),
+    cpu: (0x56_B4_E9, Color::LightBlue),
+    system: (0xCC_79_A7, Color::Magenta),
+    memory: (0x00_B8_8A, Color::Cyan),
+    disk: (0xE6_9F_00, Color::Yellow),
+    net_in: (0x56_B4_E9, Color::LightBlue),
+    net_out: (0xCC_79_A7, Color::Magenta),
+};
+
+/// Styles, by what they mean.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Theme {
+    pub(crate) name: ThemeName,
+    depth: Depth,
+    pub(crate) text: Style,
+    pub(crate) strong: Style,
+    pub(crate) dim: Style,
+    pub(crate) rule: Style,
+    pub(crate) accent: Style,
+    /// Laid over a selected row.
+    pub(crate) selection: Style,
+    pub(crate) good: Style,
+    notice: Style,
+    warning: Style,
+    high: Style,
+    critical: Style,
+    pub(crate) cpu: Style,
+    pub(crate) system: Style,
+    pub(crate) memory: Style,
+    pub(crate) disk: Style,
+    pub(crate) net_in: Style,
+    pub(crate) net_out: Style,
+}
+
+impl Theme {
+    /// The theme of this name on a terminal with so many colours.
+    pub(crate) fn new(name: ThemeName, depth: Depth) -> Self {
+        let depth = match name {
+            ThemeName::Mono => Depth::None,
+            ThemeName::Ansi => depth.min_sixteen(),
+            _ => depth,
+        };
+        if depth == Depth::None {
+            return Self::mono(name);
+        }
+        let palette = match name {
+            ThemeName::Light => LIGHT,
+            ThemeName::HighContrast => HIGH_CONTRAST,
+            ThemeName::ColorBlind => COLOR_BLIND,
+            ThemeName::Dark | ThemeName::Ansi | ThemeName::Mono => DARK,
+        };
+        let color = |(rgb, sixteen): Pair| match depth {
+            Depth::True => from_rgb(rgb),
+            Depth::Cube => Color::Indexed(nearest_indexed(rgb)),
+            Depth::Sixteen | Depth::None => sixteen,
+        };
+        let fg = |pair| Style::new().fg(color(pair));
+        // Set, not left as it is: text also stands over what was drawn before.
+        let text = palette.text.map_or(Style::new().fg(Color::Reset), fg);
+        Self {
+            name,
+            depth,
+            text,
+            strong: text.add_modifier(Modifier::BOLD),
+            dim: fg(palette.dim),
+            rule: fg(palette.rule),
+            accent: fg(palette.accent),
+            selection: if depth == Depth::Sixteen {
+                // Sixteen colours have none that every text stands out from.
+                Style::new().add_modifier(Modifier::REVERSED)
+            } else {
+                Style::new().bg(color(palette.selection))
+            },
+            good: fg(palette.good),
+            notice: fg(palette.notice),
+            warning: fg(palette.warning),
+            high: fg(palette.high),
+            critical: fg(palette.critical).add_modifier(Modifier::BOLD),
+            cpu: fg(palette.cpu),
+            system: fg(palette.system),
+            memory: fg(palette.memory),
+            disk: fg(palette.disk),
+            net_in: fg(palette.net_in),
+            net_out: fg(palette.net_out),
+        }
+    }
+
+    fn mono(name: ThemeName) -> Self {
+        let plain = Style::new().fg(Color::Reset);
+        let bold = plain.add_modifier(Modifier::BOLD);
+        let dim = plain.add_modifier(Modifier::DIM);
+        Self {
+            name,
+            depth: Depth::None,
+            text: plain,
+            strong: bold,
+            dim,
+            rule: dim,
+            accent: bold,
+            selection: Style::new().add_modifier(Modifier::REVERSED),
+            good: plain,
+            notice: plain,
+            warning: bold,
+            high: bold,
+            critical: bold.add_modifier(Modifier::UNDERLINED),
+            cpu: plain,
+            system: plain,
+            memory: plain,
+            disk: plain,
+            net_in: plain,
+            net_out: plain,
+        }
+    }
+
+    /// The next theme, on the same terminal.
+    pub(crate) fn next(&self) -> Self {
+        use clap::ValueEnum as _;
+        let all = ThemeName::value_variants();
+        let at = all.iter().position(|name| *name == self.name).unwrap_or(0);
+        // From no colours one comes back to what the terminal has.
+        let depth = match self.depth {
+            Depth::None | Depth::Sixteen => Depth::detect(),
+            depth => depth,
+        };
+        Self::new(all[(at + 1) % all.len()], depth)
+    }
+
+    /// How a tier looks.
+    pub(crate) fn tier(&self, tier: Tier) -> Style {
+        match tier {
+            Tier::Normal => self.dim,
+            Tier::Notice => self.notice,
+            Tier::Warning => self.warning,
+            Tier::High => self.high,
+            Tier::Critical => self.critical,
+        }
+    }
+
+    /// How what is worth a look looks.
+    pub(crate) fn warning(&self) -> Style {
+        self.warning
+    }
+
+    /// How what is broken looks.
+    pub(crate) fn critical(&self) -> Style {
+        self.critical
+    }
+
+    /// How a level looks.
+    pub(crate) fn level(&self, level: Level) -> Style {
+        match level {
+            Level::Trace | Level::Debug | Level::Info => self.dim,
+            Level::Notice => self.notice,
+            Level::Warning => self.warning,
+            Level::Error => self.high,
+            Level::Critical | Level::Fatal => self.critical,
+        }
+    }
+
+    /// How a share looks, 0 to 1, where much of it is bad.
+    pub(crate) fn share(&self, share: f64, calm: Style) -> Style {
+        match share {
+            s if s >= 0.95 => self.high,
+            s if s >= 0.85 => self.warning,
+            _ => calm,
+        }
+    }
+}
+
+impl Depth {
+    fn min_sixteen(self) -> Self {
+        match self {
+            Self::None => Self::None,
+            _ => Self::Sixteen,
+        }
+    }
+}
+
+/// The sign of a tier, one column wide.
+pub(crate) fn tier_sign(tier: Tier) -> &'static str {
+    match tier {
+        Tier::Normal => " ",
+        Tier::Notice => "○",
+        Tier::Warning => "△",
+        Tier::High => "▲",
+        Tier::Critical => "◆",
+    }
+}
+
+fn channels(rgb: u32) -> [u8; 3] {
+    let [_, r, g, b] = rgb.to_be_bytes();
+    [r, g, b]
+}
+
+fn from_rgb(rgb: u32) -> Color {
+    let [r, g, b] = channels(rgb);
+    Color::Rgb(r, g, b)
+}
+
+/// The nearest colour of the 256-colour table's 6×6×6 cube and grey ramp.
+fn nearest_indexed(rgb: u32) -> u8 {
+    const STEPS: [u8; 6] = [0, 95, 135, 175, 215, 255];
+    let target = channels(rgb);
+    let distance = |c: [u8; 3]| -> u32 {
+        c.iter()
+            .zip(target)
+            .map(|(a, b)| u32::from(a.abs_diff(b)).pow(2))
+            .sum()
+    };
+    let cube = (0..216u8).map(|i| {
+        let step = |n: u8| STEPS[usize::from(n % 6)];
+        (16 + i, [step(i / 36), step(i / 6), step(i)])
+    });
+    let greys = (0..24u8).map(|i| (232 + i, [8 + 10 * i; 3]));
+    cube.chain(greys)
+        .min_by_key(|(_, c)| distance(*c))
+        .map_or(15, |(index, _)| index)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::ValueEnum as _;
+
+    use super::*;
+
+    #[test]
+    fn colours_become_their_nearest_of_256() {
+        assert_eq!(nearest_indexed(0xFF_00_00), 196);
+        assert_eq!(nearest_indexed(0x08_08_08), 232);
+        assert_eq!(nearest_indexed(0x5F_87_AF), 67);
+    }
+
+    #[test]
+    fn without_colours_there_are_none_in_any_theme() {
+        for name in ThemeName::value_variants() {
+            let shown = format!("{:?}", Theme::new(*name, Depth::None));
+            assert!(
+                !shown.contains("Rgb") && !shown.contains("Indexed"),
+                "{shown}"
+            );
+        }
+        assert_ne!(
+            Theme::new(ThemeName::Dark, Depth::None).selection,
+            Style::new()
+        );
+    }
+
+    #[test]
+    fn sixteen_colours_are_the_terminal_s_own() {
+        let shown = format!("{:?}", Theme::new(ThemeName::Light, Depth::Sixteen));
+        assert!(
+            !shown.contains("Rgb") && !shown.contains("Indexed"),
+            "{shown}"
+        );
+    }
+}

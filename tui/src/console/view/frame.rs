@@ -1,0 +1,198 @@
+//! The first and the last line: where one is, how the agent is, and what keys do.
+
+use hark_api::Health;
+use ratatui::layout::{Position, Rect};
+use ratatui::style::Modifier;
+use unicode_width::UnicodeWidthStr as _;
+
+use crate::console::keys::{Action, BINDINGS};
+use crate::console::state::{App, DetailOf, FilterPrompt, Link, Tab};
+use crate::console::widget::canvas::Canvas;
+use crate::console::widget::words;
+use crate::moment;
+use crate::units;
+
+/// The host, the views and the connection.
+pub(super) fn header(canvas: &mut Canvas<'_>, area: Rect, app: &App) {
+    let theme = canvas.theme;
+    let y = area.y;
+    let mut x = canvas.put(
+        area.x + 1,
+        y,
+        4,
+        "hark",
+        theme.accent.add_modifier(Modifier::BOLD),
+    ) + 1;
+    let clock = &moment::clock(app.now)[..8];
+    let (sign, word, style) = match (&app.link, app.status.as_ref().map(|s| &s.health)) {
+        (Link::Connecting, _) => ("◌", "connecting", theme.dim),
+        (Link::Down { .. }, _) => ("✗", "no agent", theme.critical()),
+        (Link::Live, Some(Health::Failing { .. })) => ("✗", "failing", theme.critical()),
+        (Link::Live, Some(Health::Degraded { .. })) => ("●", "live", theme.warning()),
+        (Link::Live, _) => ("●", "live", theme.good),
+    };
+    let mut right = area.right();
+    if area.width >= 60 {
+        let text = format!("{clock} UTC ");
+        canvas.put_right(right, y, 13, &text, theme.dim);
+        right = right.saturating_sub(13);
+    }
+    if area.width >= 100 || matches!(app.link, Link::Down { .. }) || area.width < 60 {
+        canvas.put_right(right - 1, y, 12, &format!("{sign} {word}"), style);
+        right = right.saturating_sub(word.width() as u16 + 4);
+    } else {
+        canvas.put_right(right - 1, y, 1, sign, style);
+        right = right.saturating_sub(3);
+    }
+    if let Some(status) = &app.status
+        && area.width >= 84
+    {
+        let width = status.host.width().min(24) as u16;
+        x = canvas.put(x, y, width, &status.host, theme.strong) + 1;
+    }
+    x += 1;
+    let names: u16 = Tab::ALL.iter().map(|tab| tab.name().len() as u16 + 4).sum();
+    let has_room = x + names <= right;
+    for (i, tab) in Tab::ALL.into_iter().enumerate() {
+        let is_shown = tab == app.tab;
+        // Where there is no room for all names, only the current view has one.
+        let text = if is_shown || has_room {
+            format!(" {} {} ", i + 1, tab.name())
+        } else {
+            format!(" {} ", i + 1)
+        };
+        let width = text.width() as u16;
+        if x + width > right {
+            break;
+        }
+        let style = if is_shown { theme.strong } else { theme.dim };
+        let end = canvas.put(x, y, width, &text, style);
+        let hit = Rect::new(x, y, end - x, 1);
+        if is_shown {
+            canvas.paint(hit, theme.selection);
+        }
+        canvas.hit(hit, Action::Show(tab));
+        x = end;
+    }
+}
+
+/// What keys do here, and what is filtered, held or was just done.
+pub(super) fn footer(canvas: &mut Canvas<'_>, area: Rect, app: &App) {
+    let theme = canvas.theme;
+    let (text, style) = note(app);
+    let note_width = (text.width() as u16).min(area.width.saturating_sub(8));
+    canvas.put_right(area.right() - 1, area.y, note_width, &text, style);
+    let right = area.right().saturating_sub(note_width + 3);
+    let mut x = area.x + 1;
+    let hinted = BINDINGS.iter().filter(|b| b.place.has(app.tab));
+    for (binding, hint) in hinted.filter_map(|b| Some((b, b.hint?))) {
+        let key = binding.keys.first().map_or(String::new(), |key| key.name());
+        let hint = match (binding.action, app.events.is_following()) {
+            (Action::Follow, false) => "follow",
+            (Action::Open, _) if app.tab == Tab::Events && is_detailed(app) => "list",
+            _ => hint,
+        };
+        let width = (key.width() + 1 + hint.width()) as u16;
+        if x + width > right {
+            continue;
+        }
+        let start = x;
+        x = canvas.parts(
+            x,
+            area.y,
+            width,
+            &[(&key, theme.accent), (" ", theme.dim), (hint, theme.dim)],
+        );
+        canvas.hit(Rect::new(start, area.y, x - start, 1), binding.action);
+        x += 2;
+    }
+}
+
+fn is_detailed(app: &App) -> bool {
+    !matches!(app.detail.of, DetailOf::Nothing)
+}
+
+fn note(app: &App) -> (String, ratatui::style::Style) {
+    let theme = &app.theme;
+    if let Some((said, until)) = &app.said
+        && app.now < *until
+    {
+        return (said.clone(), theme.accent);
+    }
+    let behind = app.events.behind(&app.log);
+    if !app.events.is_following() && matches!(app.tab, Tab::Overview | Tab::Events) {
+        let new = match behind {
+            0 => String::new(),
+            n => format!(", {} new", units::count(n as f64)),
+        };
+        return (format!("paused{new}"), theme.warning());
+    }
+    if app.missed > 0 {
+        let text = format!("{} events came too fast", units::count(app.missed as f64));
+        return (text, theme.warning());
+    }
+    (String::new(), theme.dim)
+}
+
+/// The filter as it is typed; gives the place of the cursor.
+pub(super) fn filter(
+    canvas: &mut Canvas<'_>,
+    area: Rect,
+    app: &App,
+    prompt: &FilterPrompt,
+) -> Position {
+    let theme = canvas.theme;
+    let mut x = canvas.put(area.x + 1, area.y, 8, "filter ", theme.accent);
+    let note = match &prompt.error {
+        Some(error) => format!("column {}: {}", error.column, error.reason),
+        None if app.events.is_searching(&app.log) => "searching …".to_owned(),
+        None => format!("{} found", units::count(app.events.len(&app.log) as f64)),
+    };
+    let note_width = (note.width() as u16).min(area.width / 2);
+    let style = if prompt.error.is_some() {
+        theme.critical()
+    } else {
+        theme.dim
+    };
+    canvas.put_right(area.right() - 1, area.y, note_width, &note, style);
+    let width = area.right().saturating_sub(x + note_width + 3);
+    let value = prompt.input.value();
+    let scroll = prompt.input.visual_scroll(width.into());
+    let cursor = prompt.input.visual_cursor().saturating_sub(scroll) as u16;
+    let shown = after_columns(value, scroll);
+    let text_x = x;
+    x = canvas.put(x, area.y, width, shown, theme.strong);
+    if value.is_empty() {
+        let hint = "tier>=warning service:web \"text\" -level:debug   ↑ earlier  Esc back";
+        canvas.put(x, area.y, width, hint, theme.rule);
+    }
+    // The place that does not parse.
+    if let Some(error) = &prompt.error {
+        let before: usize = value
+            .chars()
+            .take(error.column.saturating_sub(1))
+            .map(|c| c.to_string().width())
+            .sum();
+        if before >= scroll {
+            let at = text_x + (before - scroll) as u16;
+            let place = Rect::new(at, area.y, 1, 1).intersection(area);
+            canvas.paint(place, theme.critical().add_modifier(Modifier::UNDERLINED));
+        }
+    }
+    Position::new(text_x + cursor.min(width), area.y)
+}
+
+/// The text without its first columns.
+fn after_columns(text: &str, columns: usize) -> &str {
+    if columns == 0 {
+        return text;
+    }
+    let mut used = 0;
+    for (at, c) in text.char_indices() {
+        if used >= columns {
+            return &text[at..];
+        }
+        used += words::width_of(c);
+    }
+    ""
+}

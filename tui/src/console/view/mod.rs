@@ -1,0 +1,90 @@
+//! What is drawn, one file a view. Pure: the state in, cells out.
+
+mod detail;
+mod events;
+mod frame;
+mod health;
+mod help;
+mod kernel;
+mod overview;
+pub(crate) mod palette;
+mod processes;
+mod unreachable;
+mod vitals;
+
+#[cfg(test)]
+mod tests;
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Position, Rect};
+
+use super::state::{App, Link, Overlay, Tab};
+use super::widget::canvas::{Canvas, Hit, below};
+
+/// What came of drawing a frame.
+pub(crate) struct Drawn {
+    /// What a click on a place means.
+    pub(crate) hits: Vec<Hit>,
+    /// Where the cursor is seen, when a text is typed.
+    pub(crate) cursor: Option<Position>,
+}
+
+/// Draws a frame.
+pub(crate) fn draw(app: &App, buffer: &mut Buffer) -> Drawn {
+    let area = buffer.area;
+    let mut canvas = Canvas::new(buffer, &app.theme);
+    let mut cursor = None;
+    if area.height < 3 || area.width < 20 {
+        canvas.put(0, 0, area.width, "hark: too small", app.theme.text);
+        return Drawn {
+            hits: canvas.into_hits(),
+            cursor,
+        };
+    }
+    canvas.paint(area, app.theme.text);
+    frame::header(&mut canvas, Rect { height: 1, ..area }, app);
+    let footer = Rect {
+        y: area.bottom() - 1,
+        height: 1,
+        ..area
+    };
+    let mut body = Rect {
+        y: area.y + 1,
+        height: area.height - 2,
+        ..area
+    };
+    if let Link::Down { .. } = app.link
+        && app.status.is_some()
+    {
+        unreachable::banner(&mut canvas, Rect { height: 1, ..body }, app);
+        body = below(body, 1);
+    }
+    // Without an agent ever seen there is nothing else to show.
+    if app.status.is_none() && app.log.len() == 0 {
+        unreachable::draw(&mut canvas, body, app);
+    } else {
+        match app.tab {
+            Tab::Overview => overview::draw(&mut canvas, body, app),
+            Tab::Events => events::draw(&mut canvas, body, app),
+            Tab::Processes => processes::draw(&mut canvas, body, app),
+            Tab::Kernel => kernel::draw(&mut canvas, body, app),
+            Tab::Health => health::draw(&mut canvas, body, app),
+        }
+    }
+    match &app.overlay {
+        Overlay::None => frame::footer(&mut canvas, footer, app),
+        Overlay::Filter(prompt) => cursor = Some(frame::filter(&mut canvas, footer, app, prompt)),
+        Overlay::Help(scroll) => {
+            frame::footer(&mut canvas, footer, app);
+            help::draw(&mut canvas, body, app, scroll);
+        }
+        Overlay::Palette { input, selected } => {
+            frame::footer(&mut canvas, footer, app);
+            cursor = palette::draw(&mut canvas, body, app, input, *selected);
+        }
+    }
+    Drawn {
+        hits: canvas.into_hits(),
+        cursor,
+    }
+}

@@ -1,0 +1,264 @@
+//! Every view as it looks at four sizes, with nothing, ordinary and hostile data; and what keys do
+//! to it.
+
+use std::fmt::Write as _;
+
+use crossterm::event::{Event as Input, KeyCode, KeyEvent, KeyModifiers};
+use hark_api::Timestamp;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use unicode_width::UnicodeWidthStr as _;
+
+use crate::clean::Clean;
+use crate::cli::ThemeName;
+use crate::console::connection::News;
+use crate::console::sample::{self, HOSTILE, NOON};
+use crate::console::state::{App, Tab};
+use crate::console::theme::{Depth, Theme};
+use crate::console::update::{self, Effect};
+use crate::remedy::Remedy;
+
+const SIZES: [(u16, u16); 4] = [(40, 12), (80, 24), (120, 40), (200, 60)];
+
+fn empty() -> App {
+    let theme = Theme::new(ThemeName::Dark, Depth::True);
+    let mut app = App::new("/run/hark/agent.sock".into(), theme, 10_000);
+    app.now = NOON;
+    app
+}
+
+fn filled(name: Option<&str>, events: Vec<hark_api::Event>) -> App {
+    let mut app = empty();
+    update::news(
+        &mut app,
+        News::Status(Box::new(Clean::new(sample::status(name)))),
+    );
+    update::news(&mut app, News::Live);
+    for second in 1..=600 {
+        update::news(
+            &mut app,
+            News::Vitals(Box::new(sample::vitals(second, name))),
+        );
+    }
+    update::news(&mut app, News::Events(events));
+    app
+}
+
+fn ordinary() -> App {
+    filled(None, sample::events())
+}
+
+fn hostile() -> App {
+    filled(Some(HOSTILE), sample::hostile_events())
+}
+
+fn buffer(app: &App, (width, height): (u16, u16)) -> Buffer {
+    let mut buffer = Buffer::empty(Rect::new(0, 0, width, height));
+    super::draw(app, &mut buffer);
+    buffer
+}
+
+/// The cells as text, a line each, without the second cell of wide characters.
+fn screen(app: &App, size: (u16, u16)) -> String {
+    let buffer = buffer(app, size);
+    let mut text = String::new();
+    for y in 0..size.1 {
+        let mut line = String::new();
+        let mut x = 0;
+        while x < size.0 {
+            let symbol = buffer[(x, y)].symbol();
+            line.push_str(symbol);
+            x += symbol.width().max(1) as u16;
+        }
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+fn at_all_sizes(app: &App) -> String {
+    let mut text = String::new();
+    for (width, height) in SIZES {
+        let _ = writeln!(text, "== {width}x{height}");
+        text.push_str(&screen(app, (width, height)));
+    }
+    text
+}
+
+fn press(app: &mut App, keys: &str) -> Option<Effect> {
+    let mut effect = None;
+    for c in keys.chars() {
+        let code = match c {
+            '\n' => KeyCode::Enter,
+            '\u{1B}' => KeyCode::Esc,
+            c => KeyCode::Char(c),
+        };
+        let key = Input::Key(KeyEvent::new(code, KeyModifiers::NONE));
+        effect = update::input(app, &key, &[]);
+    }
+    effect
+}
+
+#[test]
+fn views_look_right() {
+    for tab in Tab::ALL {
+        for (data, mut app) in [("ordinary", ordinary()), ("hostile", hostile())] {
+            app.tab = tab;
+            let name = format!("{}_{data}", tab.name().to_lowercase());
+            insta::assert_snapshot!(name, at_all_sizes(&app));
+        }
+        let mut bare = filled(None, Vec::new());
+        bare.vitals = None;
+        bare.history = crate::console::state::history::History::default();
+        bare.tab = tab;
+        insta::assert_snapshot!(
+            format!("{}_empty", tab.name().to_lowercase()),
+            at_all_sizes(&bare)
+        );
+    }
+}
+
+#[test]
+fn the_first_frame_needs_no_agent() {
+    insta::assert_snapshot!("connecting", at_all_sizes(&empty()));
+}
+
+#[test]
+fn an_agent_that_is_not_there_is_explained() {
+    let source = std::io::ErrorKind::NotFound.into();
+    let endpoint = hark_api::client::Endpoint::Unix("/run/hark/agent.sock".into());
+    let error = hark_api::client::ClientError::Connect { endpoint, source };
+    let down = |app: &mut App| {
+        let news = News::Down {
+            why: error.to_string(),
+            remedy: Remedy::of(&error),
+            wait: std::time::Duration::from_secs(4),
+        };
+        update::news(app, news);
+    };
+    let mut app = empty();
+    down(&mut app);
+    insta::assert_snapshot!("no_agent", at_all_sizes(&app));
+    assert!(screen(&app, (80, 24)).contains("Trying again in 5 s"));
+    app.now = NOON.plus_nanos(3_000_000_000);
+    assert!(screen(&app, (80, 24)).contains("Trying again in 2 s"));
+    assert_eq!(press(&mut app, "r"), Some(Effect::Retry));
+
+    // Once there was an agent, what it told stays on the screen.
+    let mut app = ordinary();
+    down(&mut app);
+    insta::assert_snapshot!("lost_agent", screen(&app, (80, 24)));
+}
+
+#[test]
+fn help_and_palette_show_the_real_keys() {
+    let mut app = ordinary();
+    press(&mut app, "2?");
+    insta::assert_snapshot!("help", at_all_sizes(&app));
+    press(&mut app, "\u{1B}:unus");
+    insta::assert_snapshot!("palette", screen(&app, (80, 24)));
+}
+
+#[test]
+fn an_event_opens_with_all_that_is_known() {
+    let mut app = ordinary();
+    // The worst of the unusual ones is selected first: the OOM kill.
+    press(&mut app, "\n");
+    assert_eq!(app.tab, Tab::Events);
+    insta::assert_snapshot!("detail_ordinary", at_all_sizes(&app));
+    let mut app = hostile();
+    press(&mut app, "\n");
+    insta::assert_snapshot!("detail_hostile", at_all_sizes(&app));
+}
+
+#[test]
+fn keys_lead_from_an_anomaly_to_what_is_around_it() {
+    let mut app = ordinary();
+    press(&mut app, "\n");
+    let event = app.detailed().expect("the OOM kill");
+    assert_eq!(event.kind, hark_api::Kind::OomKill);
+    press(&mut app, "p");
+    let pid = event.process.as_ref().map(|process| process.pid);
+    assert_eq!(
+        app.events.filter_text(),
+        format!("pid:{}", pid.expect("a process"))
+    );
+    press(&mut app, "\u{1B}\u{1B}");
+    assert_eq!(app.events.filter_text(), "");
+}
+
+#[test]
+fn a_pause_holds_the_list_while_events_come() {
+    let mut app = ordinary();
+    press(&mut app, "2 ");
+    let before = screen(&app, (80, 24));
+    let more = (601..=640).map(|id| sample::log(id, "later")).collect();
+    update::news(&mut app, News::Events(more));
+    let after = screen(&app, (80, 24));
+    assert!(!after.contains("later"), "{after}");
+    assert!(after.contains("paused, 40 new"), "{after}");
+    let row = |text: &str| text.lines().nth(15).map(str::to_owned);
+    assert_eq!(row(&before), row(&after));
+    press(&mut app, " ");
+    assert!(screen(&app, (80, 24)).contains("later"));
+}
+
+#[test]
+fn hostile_text_stays_in_its_cells() {
+    for tab in Tab::ALL {
+        for size in SIZES {
+            let mut app = hostile();
+            app.tab = tab;
+            let buffer = buffer(&app, size);
+            for cell in buffer.content() {
+                let symbol = cell.symbol();
+                assert!(symbol.width() <= 2, "{symbol:?}");
+                let harmless = symbol.chars().all(|c| {
+                    !c.is_control() && !matches!(c, '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{FEFF}')
+                });
+                assert!(harmless, "{symbol:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn no_size_breaks_a_view() {
+    for app in [&mut ordinary(), &mut hostile(), &mut empty()] {
+        for tab in Tab::ALL {
+            app.tab = tab;
+            for keys in ["", "\n", "?", "\u{1B}:", "\u{1B}/"] {
+                press(app, keys);
+                for width in [1, 2, 7, 19, 20, 33, 61, 77, 101, 139, 300] {
+                    for height in [1, 2, 3, 4, 5, 9, 15, 22, 37, 100] {
+                        buffer(app, (width, height));
+                    }
+                }
+            }
+            press(app, "\u{1B}\u{1B}\u{1B}");
+        }
+    }
+}
+
+#[test]
+fn every_theme_draws_every_view() {
+    use clap::ValueEnum as _;
+    for name in ThemeName::value_variants() {
+        for depth in [Depth::None, Depth::Sixteen, Depth::Cube, Depth::True] {
+            let mut app = ordinary();
+            let text = screen(&app, (120, 40));
+            app.theme = Theme::new(*name, depth);
+            // Colours change, the text does not.
+            assert_eq!(screen(&app, (120, 40)), text);
+        }
+    }
+}
+
+#[test]
+fn an_old_event_ages() {
+    let mut app = ordinary();
+    app.now = Timestamp::from_nanos(NOON.as_nanos() + 3 * 3_600_000_000_000);
+    assert!(screen(&app, (120, 40)).contains(" 3h "));
+    app.now = Timestamp::from_nanos(NOON.as_nanos() + 30 * 3_600_000_000_000);
+    assert!(screen(&app, (120, 40)).contains("Nothing unusual in 24 hours"));
+}

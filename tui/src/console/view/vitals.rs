@@ -1,0 +1,473 @@
+//! The host's vital signs: flat, a line each, or tall, as curves.
+
+use hark_api::Vitals;
+use hark_api::vitals::{Filesystem, ProcessUse};
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+
+use crate::console::state::App;
+use crate::console::state::history::{Curve, memory_share, outside, share, swap_share};
+use crate::console::widget::canvas::{Canvas, below, split_top};
+use crate::console::widget::{chart, words};
+use crate::units;
+
+/// A rate of bytes below which curves of them do not fill their place, bytes a second.
+const LEAST_RATE: f64 = 64.0 * 1024.0;
+
+/// A share as a percentage in five columns.
+pub(super) fn percent(share: f64) -> String {
+    let percent = share * 100.0;
+    if percent < 9.95 {
+        format!("{percent:.1} %")
+    } else {
+        format!("{percent:.0} %")
+    }
+}
+
+fn rate(bytes: f64) -> String {
+    format!("{}/s", units::bytes(bytes))
+}
+
+/// A vital sign on a line: name, value, curve, and more in words.
+struct Line {
+    name: &'static str,
+    value: String,
+    style: Style,
+    graph: Graph,
+    more: String,
+}
+
+enum Graph {
+    Curve(Curve, f64),
+    Bar(f64),
+    None,
+}
+
+/// A line each, in two columns where there is room.
+pub(super) fn flat(canvas: &mut Canvas<'_>, area: Rect, app: &App) {
+    let title = match &app.vitals {
+        Some(v) => format!("{} · up {}", load(v), crate::moment::span(v.uptime)),
+        None => String::new(),
+    };
+    let inside = canvas.section(area, "Vital signs", &title);
+    let Some(vitals) = &app.vitals else {
+        canvas.put(
+            inside.x + 1,
+            inside.y,
+            inside.width,
+            "None yet",
+            canvas.theme.dim,
+        );
+        return;
+    };
+    let lines = lines(canvas, app, vitals);
+    let columns = if area.width >= 70 { 2 } else { 1 };
+    let width = inside.width / columns;
+    let height = usize::from(inside.height);
+    for (i, line) in lines.iter().take(height * usize::from(columns)).enumerate() {
+        let column = (i / height) as u16;
+        let place = Rect::new(
+            inside.x + column * width,
+            inside.y + (i % height) as u16,
+            width - u16::from(columns > 1),
+            1,
+        );
+        draw_line(canvas, place, app, line);
+    }
+}
+
+fn draw_line(canvas: &mut Canvas<'_>, area: Rect, app: &App, line: &Line) {
+    let theme = canvas.theme;
+    canvas.put(area.x + 1, area.y, 6, line.name, theme.dim);
+    canvas.put_right(area.x + 16, area.y, 8, &line.value, line.style);
+    let graph_width = match area.width {
+        0..=30 => 5,
+        31..=44 => 6,
+        _ => (area.width - 34).min(24),
+    };
+    let graph = Rect::new(area.x + 17, area.y, graph_width, 1);
+    match line.graph {
+        Graph::Curve(curve, max) => {
+            chart::spark(
+                canvas,
+                graph,
+                app.history.newest_first(curve),
+                max,
+                line.style,
+            );
+        }
+        Graph::Bar(share) => chart::bar(canvas, graph, share, line.style),
+        Graph::None => {}
+    }
+    let x = graph.right() + 1;
+    let room = area.right().saturating_sub(x);
+    canvas.put(x, area.y, room, &line.more, theme.dim);
+}
+
+fn lines(canvas: &Canvas<'_>, app: &App, vitals: &Vitals) -> Vec<Line> {
+    let theme = canvas.theme;
+    let max_rate = |curves: [Curve; 2]| {
+        let values = curves.map(|curve| app.history.newest_first(curve).take(24));
+        chart::round_max(values.into_iter().flatten(), LEAST_RATE)
+    };
+    let busy = vitals.cpu.busy();
+    let memory = memory_share(vitals);
+    let mut lines = vec![
+        Line {
+            name: "CPU",
+            value: percent(busy),
+            style: theme.share(busy, theme.cpu),
+            graph: Graph::Curve(Curve::Cpu, 1.0),
+            more: format!("load {:.2}", vitals.load[0]),
+        },
+        Line {
+            name: "memory",
+            value: percent(memory),
+            style: theme.share(memory, theme.memory),
+            graph: Graph::Curve(Curve::Memory, 1.0),
+            more: format!("{} left", units::bytes(vitals.memory.available as f64)),
+        },
+    ];
+    if let Some(pressure) = vitals.pressure {
+        let (name, curve, worst) = [
+            ("CPU", Curve::PressureCpu, pressure.cpu.some),
+            ("memory", Curve::PressureMemory, pressure.memory.some),
+            ("I/O", Curve::PressureIo, pressure.io.some),
+        ]
+        .into_iter()
+        .max_by(|a, b| a.2.total_cmp(&b.2))
+        .unwrap_or(("", Curve::PressureIo, 0.0));
+        lines.push(Line {
+            name: "waits",
+            value: percent(worst),
+            style: theme.share(worst * 2.0, theme.system),
+            graph: Graph::Curve(curve, 0.25),
+            more: if worst < 0.000_5 {
+                String::new()
+            } else {
+                format!("for {name}")
+            },
+        });
+    }
+    if let Some(busiest) = vitals
+        .processes
+        .iter()
+        .max_by(|a, b| a.cpu.total_cmp(&b.cpu))
+    {
+        lines.push(Line {
+            name: "top",
+            value: percent(busiest.cpu),
+            style: theme.cpu,
+            graph: Graph::Bar(busiest.cpu / vitals.cpus.len().max(1) as f64),
+            more: format!("{}[{}]", busiest.comm, busiest.pid),
+        });
+    }
+    lines.push(Line {
+        name: "net in",
+        value: units::bytes(outside(vitals).map(|i| i.rx_bytes).sum()),
+        style: theme.net_in,
+        graph: Graph::Curve(Curve::NetIn, max_rate([Curve::NetIn, Curve::NetOut])),
+        more: format!(
+            "out {}/s",
+            units::bytes(outside(vitals).map(|i| i.tx_bytes).sum())
+        ),
+    });
+    lines.push(Line {
+        name: "disk w",
+        value: units::bytes(vitals.disks.iter().map(|d| d.write_bytes).sum()),
+        style: theme.disk,
+        graph: Graph::Curve(
+            Curve::DiskWrite,
+            max_rate([Curve::DiskWrite, Curve::DiskRead]),
+        ),
+        more: format!(
+            "read {}",
+            rate(vitals.disks.iter().map(|d| d.read_bytes).sum())
+        ),
+    });
+    if let Some(fullest) = fullest_first(vitals).first() {
+        let used = share(fullest.size, fullest.available);
+        lines.push(Line {
+            name: "full",
+            value: percent(used),
+            style: theme.share(used, theme.disk),
+            graph: Graph::Bar(used),
+            more: words::fit_end(&fullest.mountpoint, 14).into_owned(),
+        });
+    }
+    if vitals.memory.swap_total > 0 {
+        let swap = swap_share(vitals);
+        lines.push(Line {
+            name: "swap",
+            value: percent(swap),
+            style: theme.share(swap, theme.memory),
+            graph: Graph::Curve(Curve::Swap, 1.0),
+            more: format!("of {}", units::bytes(vitals.memory.swap_total as f64)),
+        });
+    }
+    lines.push(Line {
+        name: "tasks",
+        value: units::count(vitals.tasks.processes as f64),
+        style: theme.text,
+        graph: Graph::None,
+        more: String::new(),
+    });
+    lines
+}
+
+fn load(vitals: &Vitals) -> String {
+    let [one, five, fifteen] = vitals.load;
+    format!("load {one:.2} {five:.2} {fifteen:.2}")
+}
+
+fn fullest_first(vitals: &Vitals) -> Vec<&Filesystem> {
+    let mut filesystems: Vec<_> = vitals.filesystems.iter().collect();
+    let left = |f: &Filesystem| 1.0 - share(f.size, f.available);
+    filesystems.sort_by(|a, b| left(a).total_cmp(&left(b)));
+    filesystems
+}
+
+/// Sections with curves, as many as there is room for.
+pub(super) fn tall(canvas: &mut Canvas<'_>, area: Rect, app: &App) {
+    let Some(vitals) = &app.vitals else {
+        let inside = canvas.section(area, "Vital signs", "");
+        canvas.put(
+            inside.x + 1,
+            inside.y,
+            inside.width,
+            "None yet",
+            canvas.theme.dim,
+        );
+        return;
+    };
+    let theme = canvas.theme;
+    let spare = area.height.saturating_sub(24);
+    let curve = 3 + (spare / 8).min(4);
+    let mut rest = cpu(canvas, area, app, vitals, curve);
+    let memory = memory_share(vitals);
+    rest = curve_section(
+        canvas,
+        rest,
+        &format!("Memory  {}", percent(memory)),
+        &format!(
+            "{} of {} left",
+            units::bytes(vitals.memory.available as f64),
+            units::bytes(vitals.memory.total as f64)
+        ),
+        curve.saturating_sub(1),
+        |canvas, place| {
+            let values = app.history.newest_first(Curve::Memory).map(|m| (m, 0.0));
+            let style = theme.share(memory, theme.memory);
+            chart::area(canvas, place, values, 1.0, (style, style));
+        },
+    );
+    if let Some(pressure) = vitals.pressure {
+        let inside = canvas.section(rest, "Waiting for", "share of time, PSI");
+        let rows = [
+            ("CPU", pressure.cpu.some, Curve::PressureCpu),
+            ("memory", pressure.memory.some, Curve::PressureMemory),
+            ("I/O", pressure.io.some, Curve::PressureIo),
+        ];
+        for ((name, some, curve), y) in rows.into_iter().zip(inside.y..inside.bottom()) {
+            let style = theme.share(some * 2.0, theme.system);
+            named_spark(
+                canvas,
+                Rect {
+                    y,
+                    height: 1,
+                    ..inside
+                },
+                app,
+                name,
+                &percent(some),
+                curve,
+                0.25,
+                style,
+            );
+        }
+        rest = below(inside, 3);
+    }
+    rest = pair(
+        canvas,
+        rest,
+        app,
+        "Network",
+        [
+            (
+                "in",
+                Curve::NetIn,
+                outside(vitals).map(|i| i.rx_bytes).sum(),
+                theme.net_in,
+            ),
+            (
+                "out",
+                Curve::NetOut,
+                outside(vitals).map(|i| i.tx_bytes).sum(),
+                theme.net_out,
+            ),
+        ],
+    );
+    rest = pair(
+        canvas,
+        rest,
+        app,
+        "Disks",
+        [
+            (
+                "read",
+                Curve::DiskRead,
+                vitals.disks.iter().map(|d| d.read_bytes).sum(),
+                theme.disk,
+            ),
+            (
+                "write",
+                Curve::DiskWrite,
+                vitals.disks.iter().map(|d| d.write_bytes).sum(),
+                theme.disk,
+            ),
+        ],
+    );
+    if rest.height >= 5 {
+        rest = filesystems(canvas, rest, vitals);
+    }
+    if rest.height >= 3 {
+        top(canvas, rest, vitals);
+    }
+}
+
+fn cpu(canvas: &mut Canvas<'_>, area: Rect, app: &App, vitals: &Vitals, curve: u16) -> Rect {
+    let theme = canvas.theme;
+    let busy = vitals.cpu.busy();
+    let mut rest = curve_section(
+        canvas,
+        area,
+        &format!("CPU  {}", percent(busy)),
+        &load(vitals),
+        curve,
+        |canvas, place| {
+            let system = app.history.newest_first(Curve::CpuSystem);
+            let values = app.history.newest_first(Curve::Cpu).zip(system);
+            chart::area(canvas, place, values, 1.0, (theme.cpu, theme.system));
+        },
+    );
+    // Each CPU, in as many columns as fit.
+    let columns = (rest.width / 22).max(1);
+    let rows = (vitals.cpus.len() as u16).div_ceil(columns);
+    if vitals.cpus.len() > 1 && rows + 14 <= rest.height {
+        let width = rest.width / columns;
+        for (i, cpu) in vitals.cpus.iter().enumerate() {
+            let i16 = i as u16;
+            let x = rest.x + (i16 / rows) * width;
+            let y = rest.y + i16 % rows;
+            let share = cpu.busy();
+            let style = theme.share(share, theme.cpu);
+            canvas.put(x + 1, y, 4, &i.to_string(), theme.dim);
+            canvas.put_right(x + 10, y, 6, &percent(share), style);
+            let place = Rect::new(x + 11, y, width.saturating_sub(13), 1);
+            chart::spark(canvas, place, app.history.cpu_newest_first(i), 1.0, style);
+        }
+        rest = below(rest, rows);
+    }
+    rest
+}
+
+fn curve_section(
+    canvas: &mut Canvas<'_>,
+    area: Rect,
+    title: &str,
+    note: &str,
+    height: u16,
+    draw: impl FnOnce(&mut Canvas<'_>, Rect),
+) -> Rect {
+    let inside = canvas.section(area, title, note);
+    let (place, rest) = split_top(inside, height);
+    draw(canvas, place);
+    rest
+}
+
+#[expect(clippy::too_many_arguments, reason = "a line's parts")]
+fn named_spark(
+    canvas: &mut Canvas<'_>,
+    area: Rect,
+    app: &App,
+    name: &str,
+    value: &str,
+    curve: Curve,
+    max: f64,
+    style: Style,
+) {
+    canvas.put(area.x + 1, area.y, 7, name, canvas.theme.dim);
+    canvas.put_right(area.x + 20, area.y, 11, value, style);
+    let graph = Rect::new(area.x + 21, area.y, area.width.saturating_sub(22), 1);
+    chart::spark(canvas, graph, app.history.newest_first(curve), max, style);
+}
+
+/// Two curves of bytes a second on one scale.
+fn pair(
+    canvas: &mut Canvas<'_>,
+    area: Rect,
+    app: &App,
+    title: &str,
+    curves: [(&str, Curve, f64, Style); 2],
+) -> Rect {
+    if area.height < 3 {
+        return area;
+    }
+    let width = usize::from(area.width);
+    let values = curves.map(|(_, curve, ..)| app.history.newest_first(curve).take(width));
+    let max = chart::round_max(values.into_iter().flatten(), LEAST_RATE);
+    let note = format!("to {}", rate(max));
+    let inside = canvas.section(area, title, &note);
+    for ((name, curve, now, style), y) in curves.into_iter().zip(inside.y..) {
+        let line = Rect {
+            y,
+            height: 1,
+            ..inside
+        };
+        named_spark(canvas, line, app, name, &rate(now), curve, max, style);
+    }
+    below(inside, 2)
+}
+
+fn filesystems(canvas: &mut Canvas<'_>, area: Rect, vitals: &Vitals) -> Rect {
+    let theme = canvas.theme;
+    let fullest = fullest_first(vitals);
+    if fullest.is_empty() {
+        return area;
+    }
+    let inside = canvas.section(area, "File systems", "fullest first");
+    let rows = (fullest.len() as u16).min(3).min(inside.height);
+    for (filesystem, y) in fullest.iter().zip(inside.y..inside.y + rows) {
+        let used = share(filesystem.size, filesystem.available);
+        let style = theme.share(used, theme.disk);
+        let name = words::fit_end(&filesystem.mountpoint, 13);
+        canvas.put(inside.x + 1, y, 13, &name, theme.dim);
+        canvas.put_right(inside.x + 20, y, 6, &percent(used), style);
+        let left = format!("{} left", units::bytes(filesystem.available as f64));
+        let bar = Rect::new(inside.x + 21, y, inside.width.saturating_sub(37), 1);
+        chart::bar(canvas, bar, used, style);
+        canvas.put_right(inside.right() - 1, y, 14, &left, theme.dim);
+    }
+    below(inside, rows)
+}
+
+fn top(canvas: &mut Canvas<'_>, area: Rect, vitals: &Vitals) {
+    let theme = canvas.theme;
+    let inside = canvas.section(area, "Processes", "CPU · memory");
+    let mut processes: Vec<&ProcessUse> = vitals.processes.iter().collect();
+    processes.sort_by(|a, b| b.cpu.total_cmp(&a.cpu).then(b.rss.cmp(&a.rss)));
+    for (process, y) in processes.iter().zip(inside.y..inside.bottom()) {
+        canvas.put_right(inside.x + 8, y, 7, &process.pid.to_string(), theme.dim);
+        let room = inside.width.saturating_sub(28);
+        canvas.put(inside.x + 9, y, room, &process.comm, theme.accent);
+        let style = theme.share(process.cpu / vitals.cpus.len().max(1) as f64, theme.text);
+        canvas.put_right(inside.right() - 11, y, 7, &percent(process.cpu), style);
+        canvas.put_right(
+            inside.right() - 1,
+            y,
+            9,
+            &units::bytes(process.rss as f64),
+            theme.dim,
+        );
+    }
+}

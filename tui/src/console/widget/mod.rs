@@ -1,0 +1,7 @@
+//! What views are made of, one file each.
+
+pub(crate) mod canvas;
+pub(crate) mod chart;
+pub(crate) mod event_row;
+pub(crate) mod page;
+pub(crate) mod words;

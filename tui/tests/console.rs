@@ -1,0 +1,332 @@
+//! The console in a real terminal (tmux), on a real agent.
+//!
+//! The agent is the binary that `HARK_AGENT_BIN` names, or the one beside the console in the
+//! target directory. Where there is none, or no tmux, the tests say so and pass: `cargo test
+//! --workspace` builds both.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+const HARK: &str = env!("CARGO_BIN_EXE_hark");
+/// How long anything may take before the test gives up.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// A terminal with one program in it.
+struct Terminal {
+    server: String,
+}
+
+impl Terminal {
+    /// Runs a shell command in a terminal of this size; none where tmux is missing.
+    fn run(command: &str, columns: u16, rows: u16) -> Option<Self> {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let terminal = Self {
+            server: format!("hark-test-{}-{number}", std::process::id()),
+        };
+        let size = [columns.to_string(), rows.to_string()];
+        let started = terminal
+            .tmux()
+            .args([
+                "-f",
+                "/dev/null",
+                "new-session",
+                "-d",
+                "-x",
+                &size[0],
+                "-y",
+                &size[1],
+                "sh",
+            ])
+            .status();
+        if !started.is_ok_and(|status| status.success()) {
+            eprintln!("skipped: tmux cannot be run here");
+            return None;
+        }
+        terminal.say(&["set", "-g", "status", "off"]);
+        terminal.say(&["resize-window", "-x", &size[0], "-y", &size[1]]);
+        terminal.say(&["send-keys", "-l", command]);
+        terminal.say(&["send-keys", "Enter"]);
+        Some(terminal)
+    }
+
+    fn tmux(&self) -> Command {
+        let mut tmux = Command::new("tmux");
+        tmux.args(["-L", &self.server]);
+        tmux
+    }
+
+    fn say(&self, args: &[&str]) {
+        let status = self.tmux().args(args).status().expect("tmux runs");
+        assert!(status.success(), "tmux {args:?}");
+    }
+
+    fn press(&self, keys: &[&str]) {
+        for key in keys {
+            self.say(&["send-keys", key]);
+        }
+    }
+
+    fn screen(&self) -> String {
+        let output = self.tmux().args(["capture-pane", "-p"]).output();
+        String::from_utf8(output.expect("tmux runs").stdout).expect("tmux writes UTF-8")
+    }
+
+    /// Waits until the screen has all of these.
+    fn see(&self, texts: &[&str]) -> String {
+        let until = Instant::now() + DEADLINE;
+        loop {
+            let screen = self.screen();
+            if texts.iter().all(|text| screen.contains(text)) {
+                return screen;
+            }
+            assert!(Instant::now() < until, "{texts:?} never came:\n{screen}");
+            sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// What tmux knows of the terminal's modes: alternate screen, mouse, cursor.
+    fn modes(&self) -> String {
+        let modes = "#{alternate_on} #{mouse_any_flag} #{cursor_flag}";
+        let output = self.tmux().args(["display-message", "-p", modes]).output();
+        let output = output.expect("tmux runs").stdout;
+        String::from_utf8_lossy(&output).trim().to_owned()
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        let _ = self
+            .tmux()
+            .arg("kill-server")
+            .stderr(Stdio::null())
+            .status();
+    }
+}
+
+/// An agent of our own, with its own directory and socket.
+struct Agent {
+    process: Child,
+    dir: tempfile::TempDir,
+}
+
+impl Agent {
+    /// None where there is no binary.
+    fn start() -> Option<Self> {
+        let beside = Path::new(HARK).with_file_name("hark-agent");
+        let binary = std::env::var_os("HARK_AGENT_BIN").map_or(beside, PathBuf::from);
+        if !binary.exists() {
+            eprintln!("skipped: there is no agent at {}", binary.display());
+            return None;
+        }
+        let dir = tempfile::tempdir().expect("a directory");
+        let process = Self::spawn(&binary, dir.path());
+        let agent = Self { process, dir };
+        agent.wait();
+        Some(agent)
+    }
+
+    fn spawn(binary: &Path, dir: &Path) -> Child {
+        let config = dir.join("agent.toml");
+        let text = format!(
+            "data_dir = \"{0}/data\"\n[api]\nsocket = \"{0}/agent.sock\"\nlisten = []\n",
+            dir.display()
+        );
+        std::fs::write(&config, text).expect("a file is written");
+        let log = std::fs::File::create(dir.join("agent.log")).expect("a file");
+        Command::new(binary)
+            .args(["--config".as_ref(), config.as_os_str()])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .expect("the agent starts")
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.dir.path().join("agent.sock")
+    }
+
+    fn wait(&self) {
+        let until = Instant::now() + DEADLINE;
+        while !self.hark(&["status", "--json"]).status.success() {
+            let log = std::fs::read_to_string(self.dir.path().join("agent.log"));
+            assert!(Instant::now() < until, "no agent: {log:?}");
+            sleep(Duration::from_millis(100));
+        }
+    }
+
+    fn hark(&self, args: &[&str]) -> std::process::Output {
+        Command::new(HARK)
+            .arg("--socket")
+            .arg(self.socket())
+            .args(args)
+            .output()
+            .expect("hark runs")
+    }
+
+    fn console(&self, columns: u16, rows: u16) -> Option<Terminal> {
+        let command = format!("{HARK} --socket {}; echo ended $?", self.socket().display());
+        Terminal::run(&command, columns, rows)
+    }
+
+    fn stop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+#[test]
+fn the_console_explains_a_missing_agent_and_gives_the_terminal_back() {
+    let command = format!("{HARK} --socket /nonexistent/agent.sock; echo ended $?");
+    let Some(terminal) = Terminal::run(&command, 80, 24) else {
+        return;
+    };
+    terminal.see(&["No agent", "/nonexistent/agent.sock", "Trying again in"]);
+    assert_eq!(terminal.modes(), "1 1 0");
+    terminal.press(&["?"]);
+    terminal.see(&["Keys", "The next view"]);
+    // Escape and a key in one go would be Alt with that key.
+    terminal.press(&["Escape"]);
+    terminal.see(&["Trying again in"]);
+    terminal.press(&["q"]);
+    terminal.see(&["ended 0"]);
+    assert_eq!(terminal.modes(), "0 0 1");
+}
+
+#[test]
+fn signals_end_the_console_and_the_terminal_is_as_it_was() {
+    for (signal, code) in [("TERM", "143"), ("INT", "130"), ("HUP", "129")] {
+        let dir = tempfile::tempdir().expect("a directory");
+        let pid_file = dir.path().join("pid");
+        // The shell becomes the console, so that its pid is known.
+        let command = format!(
+            "sh -c 'echo $$ > {}; exec {HARK} --socket /nonexistent'; echo ended $?",
+            pid_file.display()
+        );
+        let Some(terminal) = Terminal::run(&command, 80, 24) else {
+            return;
+        };
+        terminal.see(&["No agent"]);
+        let pid = std::fs::read_to_string(&pid_file).expect("the pid is written");
+        let killed = Command::new("kill")
+            .args(["-s", signal, pid.trim()])
+            .status();
+        assert!(killed.expect("kill runs").success());
+        terminal.see(&[&format!("ended {code}")]);
+        assert_eq!(terminal.modes(), "0 0 1", "after SIG{signal}");
+    }
+}
+
+#[test]
+fn an_event_that_is_sent_is_seen_filtered_and_opened() {
+    let Some(agent) = Agent::start() else { return };
+    let Some(terminal) = agent.console(120, 36) else {
+        return;
+    };
+    terminal.see(&["live", "Unusual now", "CPU"]);
+    let sent = agent.hark(&[
+        "send",
+        "-s",
+        "shop",
+        "-l",
+        "error",
+        "-f",
+        "order=4711",
+        "till jammed",
+    ]);
+    assert!(sent.status.success(), "{sent:?}");
+    agent.hark(&["send", "-s", "other", "nothing of note"]);
+    terminal.see(&["till jammed"]);
+    terminal.press(&["/"]);
+    terminal.press(&["service:shop"]);
+    let screen = terminal.see(&["1 found"]);
+    assert!(!screen.contains("nothing of note"), "{screen}");
+    // A filter that does not parse says where.
+    terminal.press(&["Space", "tier>"]);
+    terminal.see(&["column"]);
+    terminal.press(&["C-u", "service:shop", "Enter", "Enter"]);
+    terminal.see(&["order", "4711", "level", "error"]);
+    terminal.press(&["5"]);
+    terminal.see(&["The agent", "Sources", "Store"]);
+    terminal.press(&["q"]);
+    terminal.see(&["ended 0"]);
+}
+
+#[test]
+fn an_agent_that_comes_back_brings_what_it_stored_meanwhile() {
+    let Some(mut agent) = Agent::start() else {
+        return;
+    };
+    let Some(terminal) = agent.console(100, 30) else {
+        return;
+    };
+    // The kernel's events of a busy host would push ours off the screen.
+    terminal.see(&["Unusual now"]);
+    terminal.press(&["/", "service:shop", "Enter"]);
+    agent.hark(&["send", "-s", "shop", "before the fall"]);
+    terminal.see(&["before the fall"]);
+    agent.stop();
+    terminal.see(&["Trying again in", "before the fall"]);
+    let binary = std::env::var_os("HARK_AGENT_BIN").map_or_else(
+        || Path::new(HARK).with_file_name("hark-agent"),
+        PathBuf::from,
+    );
+    agent.process = Agent::spawn(&binary, agent.dir.path());
+    agent.wait();
+    agent.hark(&["send", "-s", "shop", "while it was away"]);
+    terminal.press(&["r"]);
+    terminal.see(&["live", "before the fall", "while it was away"]);
+}
+
+#[test]
+fn hostile_text_does_not_move_the_cursor_or_retitle_the_terminal() {
+    let Some(agent) = Agent::start() else { return };
+    let Some(terminal) = agent.console(80, 24) else {
+        return;
+    };
+    terminal.see(&["Unusual now"]);
+    let hostile = "\u{1B}[2J\u{1B}[1;1Hgotcha\u{1B}]0;owned\u{7}\u{202E}evil";
+    terminal.press(&["/", "service:shop", "Enter"]);
+    agent.hark(&["send", "-s", "shop", hostile]);
+    let screen = terminal.see(&["gotcha"]);
+    assert!(
+        screen
+            .lines()
+            .next()
+            .is_some_and(|line| line.contains("hark")),
+        "{screen}"
+    );
+    assert!(screen.contains("␛[2J"), "{screen}");
+    let title = terminal
+        .tmux()
+        .args(["display-message", "-p", "#{pane_title}"])
+        .output();
+    let title = title.expect("tmux runs").stdout;
+    assert!(!String::from_utf8_lossy(&title).contains("owned"));
+}
+
+#[test]
+fn the_smallest_terminal_and_a_resize_do_not_break_it() {
+    let Some(agent) = Agent::start() else { return };
+    let Some(terminal) = agent.console(40, 12) else {
+        return;
+    };
+    terminal.see(&["Unusual now", "Events"]);
+    for (columns, rows) in [("100", "40"), ("20", "5"), ("80", "24")] {
+        terminal.say(&["resize-window", "-x", columns, "-y", rows]);
+        sleep(Duration::from_millis(50));
+    }
+    terminal.see(&["5 Health"]);
+    terminal.press(&["q"]);
+    terminal.see(&["ended 0"]);
+}

@@ -1,0 +1,433 @@
+//! Pictures of the console: a real terminal (tmux) runs it, keys are pressed, and what the screen
+//! then shows is drawn as SVG, or as PNG by `rsvg-convert` (Debian: `librsvg2-bin`).
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread::sleep;
+use std::time::Duration;
+
+use unicode_width::UnicodeWidthChar as _;
+
+use crate::error::Error;
+use crate::run;
+
+/// A picture of the console on a real agent, for the docs
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The file to write: .svg or .png
+    out: PathBuf,
+    /// What to run in the terminal
+    #[arg(long, default_value = "target/release/hark")]
+    command: String,
+    /// Columns and rows of the terminal
+    #[arg(long, default_value = "120x36", value_parser = parse_size)]
+    size: (u16, u16),
+    /// Seconds to wait before keys are pressed, so that curves have a past
+    #[arg(long, default_value_t = 10)]
+    wait: u64,
+    /// Keys to press, by tmux's names: `2`, `Enter`, `Down`
+    #[arg(long, value_delimiter = ' ')]
+    keys: Vec<String>,
+    /// Seconds to wait after the keys
+    #[arg(long, default_value_t = 1)]
+    then: u64,
+    /// Background and text colour of the terminal
+    #[arg(long, default_values_t = ["#12151c".to_owned(), "#d7dce5".to_owned()], num_args = 2)]
+    colours: Vec<String>,
+}
+
+fn parse_size(text: &str) -> Result<(u16, u16), String> {
+    let parse = || {
+        let (columns, rows) = text.split_once('x')?;
+        Some((columns.parse().ok()?, rows.parse().ok()?))
+    };
+    parse().ok_or_else(|| "write columns x rows, as in 120x36".to_owned())
+}
+
+pub(crate) fn run(args: &Args) -> Result<(), Error> {
+    let terminal = Terminal::start(args)?;
+    sleep(Duration::from_secs(args.wait));
+    for key in &args.keys {
+        terminal.tmux(&["send-keys", key])?;
+        sleep(Duration::from_millis(150));
+    }
+    sleep(Duration::from_secs(args.then));
+    let screen = terminal.tmux(&["capture-pane", "-p", "-e"])?;
+    drop(terminal);
+    let rows = parse_screen(&String::from_utf8_lossy(&screen));
+    let svg = draw(&rows, args.size, &args.colours[0], &args.colours[1]);
+    if args.out.extension().is_some_and(|e| e == "png") {
+        let drawn = args.out.with_extension("svg");
+        std::fs::write(&drawn, svg).map_err(Error::file(&drawn))?;
+        run::run(
+            Command::new("rsvg-convert")
+                .args(["--zoom", "1.5", "-o"])
+                .args([&args.out, &drawn]),
+        )?;
+        std::fs::remove_file(&drawn).map_err(Error::file(&drawn))
+    } else {
+        std::fs::write(&args.out, svg).map_err(Error::file(Path::new(&args.out)))
+    }
+}
+
+/// A tmux server of our own with one pane.
+struct Terminal {
+    name: String,
+}
+
+impl Terminal {
+    fn start(args: &Args) -> Result<Self, Error> {
+        let terminal = Self {
+            name: format!("hark-picture-{}", std::process::id()),
+        };
+        let (columns, rows) = (args.size.0.to_string(), args.size.1.to_string());
+        let command = format!("env COLORTERM=truecolor {}", args.command);
+        terminal.tmux(&[
+            "-f",
+            "/dev/null",
+            "new-session",
+            "-d",
+            "-x",
+            &columns,
+            "-y",
+            &rows,
+            &command,
+        ])?;
+        terminal.tmux(&["set", "-g", "status", "off"])?;
+        terminal.tmux(&["resize-window", "-x", &columns, "-y", &rows])?;
+        Ok(terminal)
+    }
+
+    fn tmux(&self, args: &[&str]) -> Result<Vec<u8>, Error> {
+        let mut tmux = Command::new("tmux");
+        tmux.args(["-L", &self.name])
+            .args(args)
+            .current_dir(run::root());
+        run::output(&mut tmux)
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        let _ = self.tmux(&["kill-server"]);
+    }
+}
+
+/// How a cell looks. Colours are CSS; `None` is the terminal's own.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "attributes of SGR, each by itself"
+)]
+struct Look {
+    text: Option<String>,
+    back: Option<String>,
+    bold: bool,
+    dim: bool,
+    underline: bool,
+    reverse: bool,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Cell {
+    text: String,
+    width: u16,
+    look: Look,
+}
+
+/// The cells of each row, from text with SGR sequences.
+fn parse_screen(screen: &str) -> Vec<Vec<Cell>> {
+    let mut look = Look::default();
+    let parse_row = |row: &str| {
+        let mut cells: Vec<Cell> = Vec::new();
+        let mut rest = row;
+        while let Some(c) = rest.chars().next() {
+            if let Some(sequence) = rest.strip_prefix("\u{1B}[")
+                && let Some(end) = sequence.find(|c: char| c.is_ascii_alphabetic())
+            {
+                if sequence[end..].starts_with('m') {
+                    look.apply(&sequence[..end]);
+                }
+                rest = &sequence[end + 1..];
+                continue;
+            }
+            rest = &rest[c.len_utf8()..];
+            match (c.width(), cells.last_mut()) {
+                (Some(0), Some(last)) => last.text.push(c),
+                (Some(width), _) if width > 0 => cells.push(Cell {
+                    text: c.to_string(),
+                    width: width as u16,
+                    look: look.clone(),
+                }),
+                _ => {}
+            }
+        }
+        cells
+    };
+    screen.lines().map(parse_row).collect()
+}
+
+impl Look {
+    /// Applies the parameters of one SGR sequence (ECMA-48 8.3.117).
+    fn apply(&mut self, parameters: &str) {
+        let mut numbers = parameters
+            .split([';', ':'])
+            .map(|n| n.parse::<u32>().unwrap_or(0));
+        while let Some(number) = numbers.next() {
+            match number {
+                0 => *self = Self::default(),
+                1 => self.bold = true,
+                2 => self.dim = true,
+                4 => self.underline = true,
+                7 => self.reverse = true,
+                22 => (self.bold, self.dim) = (false, false),
+                24 => self.underline = false,
+                27 => self.reverse = false,
+                30..=37 => self.text = Some(indexed(number - 30)),
+                38 => self.text = extended(&mut numbers),
+                39 => self.text = None,
+                40..=47 => self.back = Some(indexed(number - 40)),
+                48 => self.back = extended(&mut numbers),
+                49 => self.back = None,
+                90..=97 => self.text = Some(indexed(number - 82)),
+                100..=107 => self.back = Some(indexed(number - 92)),
+                _ => {}
+            }
+        }
+    }
+}
+
+fn extended(numbers: &mut impl Iterator<Item = u32>) -> Option<String> {
+    match numbers.next()? {
+        5 => Some(indexed(numbers.next()?)),
+        2 => {
+            let (r, g, b) = (numbers.next()?, numbers.next()?, numbers.next()?);
+            Some(format!("#{r:02x}{g:02x}{b:02x}"))
+        }
+        _ => None,
+    }
+}
+
+/// A colour of the 256-colour table.
+fn indexed(index: u32) -> String {
+    const SIXTEEN: [&str; 16] = [
+        "#000000", "#cd3131", "#0dbc79", "#c8a200", "#2472c8", "#bc3fbc", "#11a8cd", "#cccccc",
+        "#666666", "#f14c4c", "#23d18b", "#f5f543", "#3b8eea", "#d670d6", "#29b8db", "#ffffff",
+    ];
+    match index {
+        0..16 => SIXTEEN[index as usize].to_owned(),
+        16..232 => {
+            let step = |n: u32| if n == 0 { 0 } else { 55 + 40 * n };
+            let i = index - 16;
+            format!(
+                "#{:02x}{:02x}{:02x}",
+                step(i / 36),
+                step(i / 6 % 6),
+                step(i % 6)
+            )
+        }
+        _ => {
+            let grey = 8 + 10 * (index.min(255) - 232);
+            format!("#{grey:02x}{grey:02x}{grey:02x}")
+        }
+    }
+}
+
+/// Width and height of a cell, and the margin around all, in pixels.
+const CELL: (f64, f64) = (8.0, 17.0);
+const MARGIN: f64 = 12.0;
+
+/// The cells as SVG. Lines, blocks and dots are drawn as shapes, so that they meet whatever font
+/// the viewer has; letters are text, set to the width of their cells.
+fn draw(rows: &[Vec<Cell>], (columns, lines): (u16, u16), back: &str, text: &str) -> String {
+    let width = f64::from(columns) * CELL.0 + 2.0 * MARGIN;
+    let height = f64::from(lines) * CELL.1 + 2.0 * MARGIN;
+    let mut svg = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" height=\"{height}\">\n\
+         <rect width=\"100%\" height=\"100%\" rx=\"8\" fill=\"{back}\"/>\n\
+         <g font-family=\"'DejaVu Sans Mono','Menlo','Consolas',monospace\" font-size=\"13\" xml:space=\"preserve\">\n"
+    );
+    for (row, cells) in rows.iter().enumerate() {
+        let y = MARGIN + row as f64 * CELL.1;
+        let mut column = 0;
+        let mut from = 0;
+        while from < cells.len() {
+            let look = &cells[from].look;
+            let run = cells[from..].iter().take_while(|cell| cell.look == *look);
+            let run: Vec<&Cell> = run.collect();
+            let x = MARGIN + f64::from(column) * CELL.0;
+            draw_run(&mut svg, &run, x, y, look, back, text);
+            column += run.iter().map(|cell| cell.width).sum::<u16>();
+            from += run.len();
+        }
+    }
+    svg.push_str("</g>\n</svg>\n");
+    svg
+}
+
+fn draw_run(svg: &mut String, run: &[&Cell], x: f64, y: f64, look: &Look, back: &str, text: &str) {
+    let own =
+        |colour: &Option<String>, other: &str| colour.clone().unwrap_or_else(|| other.to_owned());
+    let (mut fore, mut behind) = (own(&look.text, text), own(&look.back, back));
+    if look.reverse {
+        std::mem::swap(&mut fore, &mut behind);
+    }
+    let (w, h) = CELL;
+    let columns: u16 = run.iter().map(|cell| cell.width).sum();
+    let width = f64::from(columns) * w;
+    if behind != back {
+        let _ = writeln!(
+            svg,
+            "<rect x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{h}\" fill=\"{behind}\"/>"
+        );
+    }
+    let mut shapes = String::new();
+    let mut dots = String::new();
+    let mut letters = String::new();
+    let mut letters_x = x;
+    let mut at = x;
+    let mut words = Vec::new();
+    for cell in run {
+        let c = cell.text.chars().next().unwrap_or(' ');
+        let is_shape = shape(&mut shapes, &mut dots, c, at, y);
+        if is_shape || (c == ' ' && letters.is_empty()) {
+            if !letters.is_empty() {
+                words.push((letters_x, std::mem::take(&mut letters)));
+            }
+        } else {
+            if letters.is_empty() {
+                letters_x = at;
+            }
+            letters.push_str(&cell.text);
+        }
+        at += f64::from(cell.width) * w;
+    }
+    if !letters.is_empty() {
+        words.push((letters_x, letters));
+    }
+    if !shapes.is_empty() {
+        let _ = writeln!(svg, "<path fill=\"{fore}\" d=\"{shapes}\"/>");
+    }
+    if !dots.is_empty() {
+        let _ = writeln!(
+            svg,
+            "<path stroke=\"{fore}\" stroke-width=\"2.6\" stroke-linecap=\"round\" d=\"{dots}\"/>"
+        );
+    }
+    for (x, word) in words {
+        let word = word.trim_end();
+        let columns: usize = word
+            .chars()
+            .filter_map(unicode_width::UnicodeWidthChar::width)
+            .sum();
+        let length = columns as f64 * w;
+        let bold = if look.bold {
+            " font-weight=\"bold\""
+        } else {
+            ""
+        };
+        let dim = if look.dim { " opacity=\".6\"" } else { "" };
+        let under = if look.underline {
+            " text-decoration=\"underline\""
+        } else {
+            ""
+        };
+        let escaped = word.replace('&', "&amp;").replace('<', "&lt;");
+        let base = y + h * 0.76;
+        let _ = writeln!(
+            svg,
+            "<text x=\"{x}\" y=\"{base:.1}\" fill=\"{fore}\" textLength=\"{length}\" lengthAdjust=\"spacingAndGlyphs\"{bold}{dim}{under}>{escaped}</text>"
+        );
+    }
+}
+
+/// Draws a character that is a shape; false where it is a letter.
+fn shape(shapes: &mut String, dots: &mut String, c: char, x: f64, y: f64) -> bool {
+    let (w, h) = CELL;
+    let mut rect = |left: f64, top: f64, width: f64, height: f64| {
+        let _ = write!(
+            shapes,
+            "M{:.1} {:.1}h{:.1}v{:.1}h-{:.1}z",
+            x + left,
+            y + top,
+            width,
+            height,
+            width
+        );
+    };
+    let (middle, line) = (h / 2.0 - 0.5, 1.0);
+    match c {
+        '─' => rect(0.0, middle, w, line),
+        '│' => rect(w / 2.0 - 0.5, 0.0, line, h),
+        '╭' => {
+            rect(w / 2.0 - 0.5, middle, w / 2.0 + 0.5, line);
+            rect(w / 2.0 - 0.5, middle, line, h / 2.0 + 0.5);
+        }
+        '╮' => {
+            rect(0.0, middle, w / 2.0 + 0.5, line);
+            rect(w / 2.0 - 0.5, middle, line, h / 2.0 + 0.5);
+        }
+        '╰' => {
+            rect(w / 2.0 - 0.5, middle, w / 2.0 + 0.5, line);
+            rect(w / 2.0 - 0.5, 0.0, line, h / 2.0 + 0.5);
+        }
+        '╯' => {
+            rect(0.0, middle, w / 2.0 + 0.5, line);
+            rect(w / 2.0 - 0.5, 0.0, line, h / 2.0 + 0.5);
+        }
+        '▁'..='█' => {
+            let eighths = f64::from(c as u32 - 0x2580);
+            let height = h * eighths / 8.0;
+            rect(0.0, h - height, w, height);
+        }
+        '━' => rect(0.0, middle - 1.0, w, 3.0),
+        '╸' => rect(0.0, middle - 1.0, w / 2.0, 3.0),
+        '\u{2800}'..='\u{28FF}' => {
+            const PLACES: [(u32, u32); 8] = [
+                (0, 0),
+                (0, 1),
+                (0, 2),
+                (1, 0),
+                (1, 1),
+                (1, 2),
+                (0, 3),
+                (1, 3),
+            ];
+            for (bit, (column, row)) in PLACES.into_iter().enumerate() {
+                if (c as u32) & (1 << bit) != 0 {
+                    let dot_x = x + w * (0.25 + 0.5 * f64::from(column));
+                    let dot_y = y + h * (0.125 + 0.25 * f64::from(row));
+                    let _ = write!(dots, "M{dot_x:.1} {dot_y:.1}h0");
+                }
+            }
+        }
+        _ => return false,
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colours_and_widths_are_read() {
+        let rows = parse_screen("\u{1B}[1;38;2;1;2;3ma\u{1B}[0m日\u{1B}[48;5;196mb\nc");
+        assert_eq!(rows.len(), 2);
+        assert_eq!(rows[0][0].look.text.as_deref(), Some("#010203"));
+        assert!(rows[0][0].look.bold);
+        assert_eq!((rows[0][1].width, &rows[0][1].look), (2, &Look::default()));
+        assert_eq!(rows[0][2].look.back.as_deref(), Some("#ff0000"));
+        // What is set stays set over the end of a row.
+        assert_eq!(rows[1][0].look, rows[0][2].look);
+    }
+
+    #[test]
+    fn text_is_escaped_and_shapes_are_drawn() {
+        let svg = draw(&parse_screen("<a>─⣿"), (8, 1), "#000", "#fff");
+        assert!(svg.contains(">&lt;a></text>"), "{svg}");
+        assert_eq!(svg.matches("h0").count(), 8);
+        assert!(svg.contains("<path fill"));
+    }
+}

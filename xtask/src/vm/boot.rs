@@ -1,0 +1,124 @@
+//! One boot of one kernel.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::error::Error;
+use crate::vm::kernels::Kernel;
+
+const QEMU: &str = "qemu-system-x86_64";
+/// Bytes of the virtual disk; the guest program overwrites no disk of another size.
+const DISK: u64 = 16 << 20;
+
+/// What a boot left behind.
+pub(super) struct Boot {
+    /// What the guest program said, a JSON object a line.
+    pub(super) report: PathBuf,
+    /// The kernel's messages.
+    pub(super) console: PathBuf,
+    /// Whether the machine was still running when its time was up.
+    pub(super) timed_out: bool,
+    /// How long it ran.
+    pub(super) took: Duration,
+}
+
+/// How the processor is provided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Accelerator {
+    /// By this processor.
+    Kvm,
+    /// By emulation: some twenty times slower, and the same to hark.
+    Tcg,
+}
+
+impl Accelerator {
+    /// The best that works here.
+    pub(super) fn detect() -> Self {
+        // The device alone proves nothing: it is there too where the processor lacks what it needs.
+        let flags = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+        let virtualises = flags.split_whitespace().any(|f| f == "vmx" || f == "svm");
+        let opens = File::options().read(true).write(true).open("/dev/kvm");
+        if virtualises && opens.is_ok() {
+            Self::Kvm
+        } else {
+            Self::Tcg
+        }
+    }
+
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Kvm => "kvm",
+            Self::Tcg => "tcg",
+        }
+    }
+}
+
+/// Boots a kernel and waits until the machine switches itself off, at most so long.
+pub(super) fn boot(
+    dir: &Path,
+    kernel: &Kernel,
+    initramfs: &Path,
+    accelerator: Accelerator,
+    limit: Duration,
+) -> Result<Boot, Error> {
+    let place = |name: &str| dir.join(name);
+    let (report, console, disk) = (place("report.jsonl"), place("console.log"), place("disk"));
+    for path in [&report, &disk] {
+        // The last boot's must not be taken for this one's.
+        let file = File::create(path).map_err(Error::file(path))?;
+        if path == &disk {
+            file.set_len(DISK).map_err(Error::file(path))?;
+        }
+    }
+    let mut qemu = Command::new("nice");
+    qemu.args(["-n", "10", QEMU, "-nodefaults", "-display", "none"])
+        .args(["-accel", accelerator.as_str(), "-cpu", "max"])
+        .args(["-smp", "2", "-m", "768", "-no-reboot"])
+        .arg("-kernel")
+        .arg(kernel.image())
+        .arg("-initrd")
+        .arg(initramfs)
+        .args(["-append", "console=ttyS0 panic=-1 hark.guest"])
+        // Relative, for a comma in a path would have a meaning.
+        .current_dir(dir)
+        .args([
+            "-serial",
+            "file:console.log",
+            "-serial",
+            "file:report.jsonl",
+        ])
+        .args(["-drive", "if=virtio,format=raw,file=disk"])
+        .stdin(Stdio::null());
+    let started = Instant::now();
+    let mut child = qemu.spawn().map_err(|source| Error::Start {
+        program: QEMU.to_owned(),
+        source,
+    })?;
+    let timed_out = loop {
+        let ended = child.try_wait().map_err(|source| Error::Start {
+            program: QEMU.to_owned(),
+            source,
+        })?;
+        if let Some(status) = ended {
+            if !status.success() {
+                return Err(Error::Check(format!("{QEMU} failed: {status}")));
+            }
+            break false;
+        }
+        if started.elapsed() > limit {
+            let _ = child.kill();
+            let _ = child.wait();
+            break true;
+        }
+        thread::sleep(Duration::from_millis(100));
+    };
+    Ok(Boot {
+        report,
+        console,
+        timed_out,
+        took: started.elapsed(),
+    })
+}
