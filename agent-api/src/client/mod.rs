@@ -23,7 +23,10 @@ pub use error::ClientError;
 pub use query::{EventQuery, Order};
 pub use stream::{EventItem, EventStream, VitalsStream};
 
-use crate::{Accepted, BatchAccepted, Event, EventId, EventPage, Status, Vitals};
+use crate::{
+    Accepted, BatchAccepted, Event, EventId, EventPage, SeriesData, SeriesKey, SeriesList, Status,
+    Timestamp, Vitals,
+};
 use query::Params;
 
 /// The largest answer that is read, in bytes. A page of 1,000 large events stays well below it.
@@ -142,6 +145,35 @@ impl Client {
     /// The agent cannot be reached or refuses.
     pub async fn status(&self) -> Result<Status, ClientError> {
         self.get("/status").await
+    }
+
+    /// The series that are stored, those whose key has `part` in it.
+    ///
+    /// # Errors
+    /// The agent cannot be reached or refuses.
+    pub async fn series(&self, part: &str) -> Result<SeriesList, ClientError> {
+        let mut params = Params::new("/series");
+        if !part.is_empty() {
+            params.push("name", part);
+        }
+        self.get(&params.finish()).await
+    }
+
+    /// The points of a series from one time up to before another, at the finest step that fits.
+    ///
+    /// # Errors
+    /// The agent cannot be reached, refuses, or has no such series (a problem with status 404).
+    pub async fn series_data(
+        &self,
+        key: &SeriesKey,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<SeriesData, ClientError> {
+        let mut params = Params::new("/series/data");
+        params.push("key", key.as_str());
+        params.push("from", &from.to_string());
+        params.push("to", &to.to_string());
+        self.get(&params.finish()).await
     }
 
     async fn get<T: serde::de::DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {

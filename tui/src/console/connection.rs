@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use hark_api::client::{Client, ClientError, EventItem, EventQuery};
-use hark_api::{Event, EventId, Status, Timestamp, Vitals};
+use hark_api::{Event, EventId, SeriesData, SeriesKey, Status, Timestamp, Vitals};
 use tokio::sync::{Notify, mpsc};
 
+use super::state::metrics::Ask;
 use super::state::unusual::RECENT_SECS;
 use crate::backoff::Backoff;
 use crate::clean::Clean;
@@ -36,6 +37,16 @@ pub(crate) enum News {
     Events(Vec<Event>),
     /// Unusual events of the last day, in order; they may also come as events.
     Unusual(Vec<Event>),
+    /// Which series there are.
+    Series(Vec<SeriesKey>),
+    /// Points of a series, of the time that was asked for.
+    Data {
+        data: Box<SeriesData>,
+        from: Timestamp,
+        to: Timestamp,
+    },
+    /// A question was not answered, and why.
+    Unanswered(String),
     /// Events did not come because they were too many.
     Missed(u64),
     /// There is no connection, and it is tried again after a while.
@@ -44,6 +55,30 @@ pub(crate) enum News {
         remedy: Option<Remedy>,
         wait: Duration,
     },
+}
+
+/// Answers questions until nobody asks any more.
+pub(crate) async fn answer(client: Client, mut asks: mpsc::Receiver<Ask>, news: Sender) {
+    while let Some(ask) = asks.recv().await {
+        let answer = match ask {
+            Ask::List => client.series("").await.map(|list| {
+                let keys = list.series.into_iter().map(|entry| entry.key);
+                News::Series(keys.collect())
+            }),
+            Ask::Data { key, from, to } => {
+                let data = client.series_data(&key, from, to).await;
+                data.map(|data| News::Data {
+                    data: Box::new(data),
+                    from,
+                    to,
+                })
+            }
+        };
+        let answer = answer.unwrap_or_else(|error| News::Unanswered(error.to_string()));
+        if news.send(answer).await.is_err() {
+            return;
+        }
+    }
 }
 
 /// Why a connection ended.

@@ -53,6 +53,8 @@ pub(crate) async fn run(client: Client, args: &ConsoleArgs) -> Result<ExitCode, 
     let mut screen = Screen::take()?;
     let (news_in, mut news) = mpsc::channel(NEWS);
     let retry = Arc::new(Notify::new());
+    let (asks, asked) = mpsc::channel(1);
+    tokio::spawn(connection::answer(client.clone(), asked, news_in.clone()));
     tokio::spawn(connection::run(client, news_in, Arc::clone(&retry)));
     let mut input = EventStream::new();
 
@@ -71,6 +73,12 @@ pub(crate) async fn run(client: Client, args: &ConsoleArgs) -> Result<ExitCode, 
             })?;
             drawn = Instant::now();
             due = None;
+            // One question at a time; what is not asked now is asked with a later frame.
+            if let Ok(place) = asks.try_reserve()
+                && let Some(ask) = update::ask(&mut app)
+            {
+                place.send(ask);
+            }
         }
         let wake = due.unwrap_or(drawn + clock_step(&app));
         tokio::select! {

@@ -14,6 +14,7 @@ use tui_input::InputRequest;
 
 use super::connection::News;
 use super::keys::{self, Action, Move};
+use super::state::metrics::Ask;
 use super::state::{App, Detail, DetailOf, FilterPrompt, Link, Overlay, Scroll, Tab};
 use super::view::palette;
 use super::widget::canvas::Hit;
@@ -68,6 +69,9 @@ pub(crate) fn news(app: &mut App, news: News) {
                 app.unusual.push(&event);
             }
         }
+        News::Series(keys) => app.metrics.list(keys, app.now),
+        News::Data { data, from, to } => app.metrics.data(*data, from, to),
+        News::Unanswered(why) => app.metrics.refused(why),
         News::Missed(count) => app.missed += count,
         News::Down { why, remedy, wait } => {
             app.link = Link::Down {
@@ -76,6 +80,15 @@ pub(crate) fn news(app: &mut App, news: News) {
                 retry: app.now.plus_nanos(wait.as_nanos() as i64),
             };
         }
+    }
+}
+
+/// What the agent is to be asked so that the view can be drawn.
+pub(crate) fn ask(app: &mut App) -> Option<Ask> {
+    if app.tab == Tab::Metrics && app.link == Link::Live {
+        app.metrics.ask(app.now)
+    } else {
+        None
     }
 }
 
@@ -118,6 +131,25 @@ fn key(app: &mut App, event: KeyEvent) -> Option<Effect> {
             None
         }
         Overlay::Filter(prompt) => filter_key(app, prompt, event),
+        Overlay::Search { mut input, before } => {
+            match event.code {
+                KeyCode::Esc => app.metrics.set_search(&before),
+                KeyCode::Enter => {}
+                KeyCode::Up | KeyCode::Down => {
+                    app.metrics
+                        .move_by(if event.code == KeyCode::Up { -1 } else { 1 });
+                    app.overlay = Overlay::Search { input, before };
+                }
+                _ => {
+                    if let Some(request) = edit(event) {
+                        input.handle(request);
+                        app.metrics.set_search(input.value());
+                    }
+                    app.overlay = Overlay::Search { input, before };
+                }
+            }
+            None
+        }
         Overlay::Palette {
             mut input,
             mut selected,
@@ -232,6 +264,11 @@ fn paste(app: &mut App, text: &str) {
             preview(app, &mut prompt);
             app.overlay = Overlay::Filter(prompt);
         }
+        Overlay::Search { mut input, before } => {
+            insert(&mut input);
+            app.metrics.set_search(input.value());
+            app.overlay = Overlay::Search { input, before };
+        }
         Overlay::Palette { mut input, .. } => {
             insert(&mut input);
             app.overlay = Overlay::Palette { input, selected: 0 };
@@ -278,6 +315,13 @@ pub(crate) fn act(app: &mut App, action: Action) -> Option<Effect> {
                 selected: 0,
             };
         }
+        Action::Filter if app.tab == Tab::Metrics => {
+            let before = app.metrics.search().to_owned();
+            app.overlay = Overlay::Search {
+                input: tui_input::Input::new(before.clone()),
+                before,
+            };
+        }
         Action::Filter => {
             show(app, Tab::Events);
             let before = app.events.filter_text().to_owned();
@@ -294,6 +338,8 @@ pub(crate) fn act(app: &mut App, action: Action) -> Option<Effect> {
                 app.detail.of = DetailOf::Nothing;
             } else if app.tab == Tab::Events && !app.events.filter_text().is_empty() {
                 set_filter(app, "");
+            } else if app.tab == Tab::Metrics {
+                app.metrics.set_search("");
             } else {
                 app.events.follow();
             }
@@ -303,6 +349,11 @@ pub(crate) fn act(app: &mut App, action: Action) -> Option<Effect> {
         Action::NextTab => show(app, app.tab.step(1)),
         Action::PreviousTab => show(app, app.tab.step(-1)),
         Action::Show(tab) => show(app, tab),
+        Action::Follow if app.tab == Tab::Metrics => app.metrics.toggle_live(app.now),
+        Action::ZoomIn => app.metrics.zoom(false),
+        Action::ZoomOut => app.metrics.zoom(true),
+        Action::PanBack => app.metrics.pan(false, app.now),
+        Action::PanForward => app.metrics.pan(true, app.now),
         Action::Follow => {
             if app.events.is_following() {
                 app.events.hold(&app.log);
@@ -452,7 +503,7 @@ fn open(app: &mut App) {
         Tab::Processes => {
             act(app, Action::OfProcess);
         }
-        Tab::Kernel | Tab::Health => {}
+        Tab::Metrics | Tab::Kernel | Tab::Health => {}
     }
 }
 
@@ -496,6 +547,7 @@ fn move_rows(app: &mut App, rows: isize) {
                 app.processes.move_by(rows, &vitals.processes);
             }
         }
+        Tab::Metrics => app.metrics.move_by(rows),
         Tab::Kernel | Tab::Health => app.scroll.by(rows),
     }
 }
@@ -570,6 +622,12 @@ fn click_row(app: &mut App, row: u16) {
                 let by = (top + row) as isize - selected as isize;
                 app.processes.move_by(by, &vitals.processes);
             }
+        }
+        Tab::Metrics => {
+            let names = app.metrics.names().1.len();
+            let top = app.metrics.top(usize::from(app.page.get()), names);
+            let by = (top + row) as isize - app.metrics.selected_row() as isize;
+            app.metrics.move_by(by);
         }
         Tab::Kernel | Tab::Health => {}
     }

@@ -3,6 +3,7 @@
 pub(crate) mod browse;
 pub(crate) mod history;
 pub(crate) mod log;
+pub(crate) mod metrics;
 pub(crate) mod processes;
 pub(crate) mod unusual;
 
@@ -14,6 +15,7 @@ use tui_input::Input;
 use self::browse::Browse;
 use self::history::History;
 use self::log::EventLog;
+use self::metrics::Metrics;
 use self::processes::Processes;
 use self::unusual::Unusual;
 use super::theme::Theme;
@@ -41,6 +43,7 @@ pub(crate) struct App {
     pub(crate) events: Browse,
     pub(crate) detail: Detail,
     pub(crate) processes: Processes,
+    pub(crate) metrics: Metrics,
     /// How far the views of plain text are scrolled.
     pub(crate) scroll: Scroll,
     pub(crate) overlay: Overlay,
@@ -70,6 +73,7 @@ impl App {
             events: Browse::new(),
             detail: Detail::default(),
             processes: Processes::default(),
+            metrics: Metrics::new(),
             scroll: Scroll::default(),
             overlay: Overlay::None,
             filters_used: Vec::new(),
@@ -110,15 +114,17 @@ pub(crate) enum Link {
 pub(crate) enum Tab {
     Overview,
     Events,
+    Metrics,
     Processes,
     Kernel,
     Health,
 }
 
 impl Tab {
-    pub(crate) const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 6] = [
         Self::Overview,
         Self::Events,
+        Self::Metrics,
         Self::Processes,
         Self::Kernel,
         Self::Health,
@@ -128,6 +134,7 @@ impl Tab {
         match self {
             Self::Overview => "Overview",
             Self::Events => "Events",
+            Self::Metrics => "Metrics",
             Self::Processes => "Processes",
             Self::Kernel => "Kernel",
             Self::Health => "Health",
@@ -184,8 +191,16 @@ impl Scroll {
 pub(crate) enum Overlay {
     None,
     Help(Scroll),
-    Palette { input: Input, selected: usize },
+    Palette {
+        input: Input,
+        selected: usize,
+    },
     Filter(FilterPrompt),
+    /// A search in the names of metrics, and what was searched for before.
+    Search {
+        input: Input,
+        before: String,
+    },
 }
 
 /// The filter as it is typed.

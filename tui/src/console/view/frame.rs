@@ -182,6 +182,31 @@ pub(super) fn filter(
     Position::new(text_x + cursor.min(width), area.y)
 }
 
+/// The words searched for among the metrics; gives the place of the cursor.
+pub(super) fn search(
+    canvas: &mut Canvas<'_>,
+    area: Rect,
+    app: &App,
+    input: &tui_input::Input,
+) -> Position {
+    let theme = canvas.theme;
+    let x = canvas.put(area.x + 1, area.y, 8, "search ", theme.accent);
+    let (all, found) = app.metrics.names();
+    let note = format!("{} of {all}", found.len());
+    canvas.put_right(area.right() - 1, area.y, 16, &note, theme.dim);
+    let width = area.right().saturating_sub(x + 18);
+    let scroll = input.visual_scroll(width.into());
+    canvas.put(
+        x,
+        area.y,
+        width,
+        after_columns(input.value(), scroll),
+        theme.strong,
+    );
+    let cursor = input.visual_cursor().saturating_sub(scroll) as u16;
+    Position::new(x + cursor.min(width), area.y)
+}
+
 /// The text without its first columns.
 fn after_columns(text: &str, columns: usize) -> &str {
     if columns == 0 {

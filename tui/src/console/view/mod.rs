@@ -6,6 +6,7 @@ mod frame;
 mod health;
 mod help;
 mod kernel;
+mod metrics;
 mod overview;
 pub(crate) mod palette;
 mod processes;
@@ -66,6 +67,7 @@ pub(crate) fn draw(app: &App, buffer: &mut Buffer) -> Drawn {
         match app.tab {
             Tab::Overview => overview::draw(&mut canvas, body, app),
             Tab::Events => events::draw(&mut canvas, body, app),
+            Tab::Metrics => metrics::draw(&mut canvas, body, app),
             Tab::Processes => processes::draw(&mut canvas, body, app),
             Tab::Kernel => kernel::draw(&mut canvas, body, app),
             Tab::Health => health::draw(&mut canvas, body, app),
@@ -74,6 +76,9 @@ pub(crate) fn draw(app: &App, buffer: &mut Buffer) -> Drawn {
     match &app.overlay {
         Overlay::None => frame::footer(&mut canvas, footer, app),
         Overlay::Filter(prompt) => cursor = Some(frame::filter(&mut canvas, footer, app, prompt)),
+        Overlay::Search { input, .. } => {
+            cursor = Some(frame::search(&mut canvas, footer, app, input));
+        }
         Overlay::Help(scroll) => {
             frame::footer(&mut canvas, footer, app);
             help::draw(&mut canvas, body, app, scroll);
