@@ -21,6 +21,7 @@ impl fmt::Display for IncidentId {
 
 /// Unusual things close in time that share a process, control group, service or device.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
 pub struct Incident {
     /// Its number.
     pub id: IncidentId,
@@ -54,6 +55,7 @@ pub struct Incident {
 
 /// Somebody who may be behind an incident.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
 pub struct Suspect {
     /// What it is: `process`, `unit`, `container`, `cgroup`, `service` or `device`.
     pub kind: String,
@@ -67,6 +69,7 @@ pub struct Suspect {
 
 /// One finding, in words.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
 pub struct Evidence {
     /// When it was made.
     pub time: Timestamp,
@@ -76,4 +79,89 @@ pub struct Evidence {
     pub text: String,
     /// How many like it there were.
     pub count: u64,
+}
+
+/// An incident as it is stored: what the detectors say of it, and what people did.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
+pub struct IncidentRecord {
+    /// What the detectors say.
+    #[serde(flatten)]
+    #[cfg_attr(feature = "openapi", oai(flatten))]
+    pub incident: Incident,
+    /// Who has seen it, and when; absent while nobody has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acknowledged: Option<Acknowledgement>,
+    /// Until when it is not to be told of; absent where it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub silenced_until: Option<Timestamp>,
+    /// What people noted, oldest first; bounded.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "openapi", oai(default))]
+    pub notes: Vec<Note>,
+}
+
+/// That somebody has seen an incident.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
+pub struct Acknowledgement {
+    /// When.
+    pub time: Timestamp,
+    /// Who, as the agent knows them: `uid 0`, or a token's name.
+    pub by: String,
+}
+
+/// What somebody noted on an incident.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
+pub struct Note {
+    /// When.
+    pub time: Timestamp,
+    /// Who, as the agent knows them.
+    pub by: String,
+    /// What. Text from outside.
+    pub text: String,
+}
+
+/// One page of incidents.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
+pub struct IncidentPage {
+    /// The incidents, newest first.
+    pub incidents: Vec<IncidentRecord>,
+    /// The `before` of the next page; absent on the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<IncidentId>,
+}
+
+/// A log template.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
+pub struct Template {
+    /// Its number, as events have it.
+    pub id: u32,
+    /// Its text, with wildcards. Text from outside.
+    pub text: String,
+    /// How often it was seen.
+    pub count: u64,
+}
+
+/// The log templates.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
+pub struct TemplateList {
+    /// Those seen most, most first; bounded.
+    pub templates: Vec<Template>,
+}
+
+impl IncidentRecord {
+    /// An incident that nobody has done anything about yet.
+    pub fn new(incident: Incident) -> Self {
+        Self {
+            incident,
+            acknowledged: None,
+            silenced_until: None,
+            notes: Vec::new(),
+        }
+    }
 }

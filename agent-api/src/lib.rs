@@ -24,10 +24,13 @@ pub use event::{
     UnknownSource,
 };
 pub use filter::{Filter, FilterError};
-pub use incident::{Evidence, Incident, IncidentId, Suspect};
+pub use incident::{
+    Acknowledgement, Evidence, Incident, IncidentId, IncidentPage, IncidentRecord, Note, Suspect,
+    Template, TemplateList,
+};
 pub use rest::{
-    Accepted, BatchAccepted, EventPage, InputError, Missed, Problem, SeriesData, SeriesEntry,
-    SeriesList, SeriesPoint,
+    Accepted, BatchAccepted, EventPage, InputError, Missed, Problem, ProcessList, SeriesData,
+    SeriesEntry, SeriesList, SeriesPoint,
 };
 pub use series::{MetricType, SeriesKey};
 pub use status::{

@@ -9,7 +9,7 @@ use poem_openapi::types::{ParseError, ParseFromJSON, ParseResult, ToJSON, Type};
 use serde_json::{Value, json};
 
 use crate::{
-    EventId, FeatureState, Fields, Health, Kind, Level, MetricType, Reason, ReasonCode,
+    EventId, FeatureState, Fields, Health, IncidentId, Kind, Level, MetricType, Reason, ReasonCode,
     ReturnPeriod, SeriesKey, Source, StoreStatus, Tier, Timestamp,
 };
 
@@ -111,6 +111,12 @@ described!(
 described!(
     EventId,
     "EventId",
+    true,
+    MetaSchema::new_with_format("integer", "uint64")
+);
+described!(
+    IncidentId,
+    "IncidentId",
     true,
     MetaSchema::new_with_format("integer", "uint64")
 );

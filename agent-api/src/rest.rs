@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Event, EventId, SeriesKey, Timestamp, Verdict};
+use crate::{Event, EventId, Process, SeriesKey, Timestamp, Verdict};
 
 /// The answer to one event sent: it is on disk, and this is what was made of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -132,6 +132,14 @@ pub struct SeriesData {
     pub step: u32,
     /// The points, oldest first; without those that are missing.
     pub points: Vec<SeriesPoint>,
+}
+
+/// The processes that run.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
+pub struct ProcessList {
+    /// By id.
+    pub processes: Vec<Process>,
 }
 
 /// One point of a series. At a step of one second all three values are the sample.

@@ -52,7 +52,9 @@ impl Recorded {
             let value = if value.is_empty() {
                 f64::NAN
             } else {
-                value.parse().map_err(|_| bad("value", format!("`{value}` is not a number")))?
+                value
+                    .parse()
+                    .map_err(|_| bad("value", format!("`{value}` is not a number")))?
             };
             points.push((time, value));
         }
@@ -75,7 +77,9 @@ impl Recorded {
     /// Judges each point.
     pub fn replay(&self, config: series::Config) -> impl Iterator<Item = Assessment> + '_ {
         let mut detector = Detector::new(config);
-        self.points.iter().map(move |&(time, value)| detector.push(time, value))
+        self.points
+            .iter()
+            .map(move |&(time, value)| detector.push(time, value))
     }
 }
 
@@ -85,7 +89,11 @@ fn parse_time(text: &str) -> Result<Timestamp, String> {
     }
     let direct = text.parse::<Timestamp>();
     direct
-        .or_else(|e| format!("{}Z", text.replacen(' ', "T", 1)).parse().map_err(|_| e))
+        .or_else(|e| {
+            format!("{}Z", text.replacen(' ', "T", 1))
+                .parse()
+                .map_err(|_| e)
+        })
         .map_err(|e| e.to_string())
 }
 
@@ -104,15 +112,20 @@ impl Table {
     pub fn from_csv(text: &str) -> Result<Self, Malformed> {
         let mut rows: Vec<Vec<f64>> = Vec::new();
         for (i, line) in text.lines().enumerate() {
-            let parsed: Result<Vec<f64>, _> =
-                line.split(',').map(|cell| cell.trim().parse::<f64>()).collect();
+            let parsed: Result<Vec<f64>, _> = line
+                .split(',')
+                .map(|cell| cell.trim().parse::<f64>())
+                .collect();
             match parsed {
                 Ok(row) => {
                     if rows.first().is_some_and(|r| r.len() != row.len()) {
                         return Err(Malformed {
                             line: i + 1,
                             field: "row".to_owned(),
-                            reason: format!("has {} columns, the first one had more or fewer", row.len()),
+                            reason: format!(
+                                "has {} columns, the first one had more or fewer",
+                                row.len()
+                            ),
                         });
                     }
                     rows.push(row);
@@ -173,7 +186,10 @@ pub fn templates<'a>(
     lines: impl IntoIterator<Item = &'a str>,
 ) -> (Vec<u32>, Miner) {
     let mut miner = Miner::new(config);
-    let mut ids: Vec<u32> = lines.into_iter().map(|line| miner.push(line).template).collect();
+    let mut ids: Vec<u32> = lines
+        .into_iter()
+        .map(|line| miner.push(line).template)
+        .collect();
     for id in &mut ids {
         *id = miner.current(*id);
     }

@@ -1,7 +1,10 @@
 //! Reading the kernel's structs, at the offsets that the agent found.
 
+use core::mem::MaybeUninit;
+
 use aya_ebpf::helpers::{
     bpf_get_current_pid_tgid, bpf_get_current_task, bpf_get_current_uid_gid, bpf_probe_read_kernel,
+    generated,
 };
 use hark_ebpf::{ABSENT, Arguments, Offsets, Settings, Task, TracepointOffsets};
 
@@ -42,6 +45,33 @@ pub(crate) fn read<T: Copy>(base: u64, offset: u32) -> Option<T> {
     unsafe { bpf_probe_read_kernel((base + u64::from(offset)) as *const T) }.ok()
 }
 
+/// Reads `base + offset` in kernel memory; zero where this kernel lacks it or the address is bad. Without
+/// a branch, which would double the ways through the program that the verifier looks at.
+#[inline(always)]
+pub(crate) fn read_or_zero<T: Copy>(base: u64, offset: u32) -> T {
+    let mut value = MaybeUninit::<T>::zeroed();
+    if offset != ABSENT {
+        // SAFETY: the helper checks the address, and leaves zeros where it is bad.
+        unsafe {
+            generated::bpf_probe_read_kernel(
+                value.as_mut_ptr().cast(),
+                size_of::<T>() as u32,
+                base.wrapping_add(u64::from(offset)) as *const _,
+            );
+        }
+    }
+    // SAFETY: all callers read numbers and arrays of numbers, which may have any bits.
+    unsafe { value.assume_init() }
+}
+
+/// Reads a member of a kernel struct, as `member!` does; zero where that has nothing.
+macro_rules! value {
+    ($base:expr, $field:ident => $type:ty) => {
+        $crate::kernel::read_or_zero::<$type>($base, $crate::kernel::global!(OFFSETS.$field))
+    };
+}
+pub(crate) use value;
+
 /// Reads a member of a kernel struct: `member!(address, task_pid => u32)`.
 macro_rules! member {
     ($base:expr, $field:ident => $type:ty) => {
@@ -76,10 +106,10 @@ pub(crate) fn current_task() -> Task {
 /// Another process.
 #[inline(always)]
 pub(crate) fn task_at(task: u64) -> Task {
-    let cred: u64 = member!(task, task_cred => u64).unwrap_or(0);
+    let cred: u64 = value!(task, task_cred => u64);
     Task {
-        pid: member!(task, task_tgid => u32).unwrap_or(0),
-        tid: member!(task, task_pid => u32).unwrap_or(0),
+        pid: value!(task, task_tgid => u32),
+        tid: value!(task, task_pid => u32),
         uid: member!(cred, cred_uid => u32).unwrap_or(u32::MAX),
         gid: member!(cred, cred_gid => u32).unwrap_or(u32::MAX),
         cgroup: cgroup_of(task),
@@ -90,26 +120,26 @@ pub(crate) fn task_at(task: u64) -> Task {
 /// Command name.
 #[inline(always)]
 pub(crate) fn comm_of(task: u64) -> [u8; 16] {
-    member!(task, task_comm => [u8; 16]).unwrap_or([0; 16])
+    value!(task, task_comm => [u8; 16])
 }
 
 /// Process id of the parent.
 #[inline(always)]
 pub(crate) fn parent_of(task: u64) -> u64 {
-    member!(task, task_real_parent => u64).unwrap_or(0)
+    value!(task, task_real_parent => u64)
 }
 
 /// When the task's process was created.
 #[inline(always)]
 pub(crate) fn started(task: u64) -> u64 {
     let leader = member!(task, task_group_leader => u64).unwrap_or(task);
-    member!(leader, task_start_boottime => u64).unwrap_or(0)
+    value!(leader, task_start_boottime => u64)
 }
 
 /// Id of the control group, in the hierarchy that the agent chose.
 #[inline(always)]
 fn cgroup_of(task: u64) -> u64 {
-    let css_set = member!(task, task_cgroups => u64).unwrap_or(0);
+    let css_set = value!(task, task_cgroups => u64);
     let controller = global!(SETTINGS.cgroup_controller);
     let cgroup = if controller == ABSENT {
         member!(css_set, css_set_dfl_cgrp => u64)
@@ -128,6 +158,6 @@ fn cgroup_of(task: u64) -> u64 {
 /// Id of a control group.
 #[inline(always)]
 pub(crate) fn cgroup_id(cgroup: u64) -> u64 {
-    let kn = member!(cgroup, cgroup_kn => u64).unwrap_or(0);
-    member!(kn, kernfs_id => u64).unwrap_or(0)
+    let kn = value!(cgroup, cgroup_kn => u64);
+    value!(kn, kernfs_id => u64)
 }

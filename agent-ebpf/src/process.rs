@@ -1,5 +1,7 @@
 //! Processes: executed, created, ended. And the control groups that they are in.
 
+use core::ptr::read_volatile;
+
 use aya_ebpf::helpers::generated::{bpf_probe_read_kernel_str, bpf_probe_read_user};
 use aya_ebpf::macros::{btf_tracepoint, map};
 use aya_ebpf::maps::PerCpuArray;
@@ -11,14 +13,14 @@ use hark_ebpf::{
 
 use crate::emit::{emit, emit_bytes, header};
 use crate::kernel::{
-    cgroup_id, comm_of, current_task, global, member, parent_of, started, task_at,
+    cgroup_id, comm_of, current_task, global, member, parent_of, started, task_at, value,
 };
 use crate::path::{Place, WALK_MAX, root, walk};
 
-/// Room for the texts of an exec record.
-const TEXTS: usize = 4096;
-/// Bounds that the verifier sees, for lengths that are lower anyway.
+/// A bound that the verifier sees, for a length that is lower anyway.
 const PATH_MASK: usize = 2 * PATH_LEN - 1;
+/// Room for the texts of an exec record.
+const TEXTS: usize = (PATH_MASK + 2 * WALK_MAX + ARGUMENTS_MAX).next_multiple_of(8);
 
 /// An exec record with its texts: too large for the stack.
 #[repr(C)]
@@ -50,10 +52,10 @@ pub(crate) fn process_exec(ctx: BtfTracePointContext) -> i32 {
     record.header = header(Kind::Exec, current);
     record.reserved = 0;
     let parent = parent_of(task);
-    record.parent = member!(parent, task_tgid => u32).unwrap_or(0);
+    record.parent = value!(parent, task_tgid => u32);
     record.parent_comm = comm_of(parent);
 
-    let filename = member!(binprm, binprm_filename => u64).unwrap_or(0);
+    let filename = value!(binprm, binprm_filename => u64);
     // SAFETY: the helper checks the source; there is room.
     let told =
         unsafe { bpf_probe_read_kernel_str(texts.cast(), PATH_LEN as u32, filename as *const _) };
@@ -64,27 +66,29 @@ pub(crate) fn process_exec(ctx: BtfTracePointContext) -> i32 {
     };
     record.path_len = len as u32;
 
-    let mm = member!(task, task_mm => u64).unwrap_or(0);
-    let fs = member!(task, task_fs => u64).unwrap_or(0);
+    let mm = value!(task, task_mm => u64);
+    let fs = value!(task, task_fs => u64);
     let root = root(fs);
-    let file = member!(mm, mm_exe_file => u64).unwrap_or(0);
+    let file = value!(mm, mm_exe_file => u64);
     let exe = Place {
-        mnt: member!(file, file_mnt => u64).unwrap_or(0),
-        dentry: member!(file, file_dentry => u64).unwrap_or(0),
+        mnt: value!(file, file_mnt => u64),
+        dentry: value!(file, file_dentry => u64),
     };
     // SAFETY: `len` is at most `PATH_MASK`: there is room for a walk.
-    record.exe = unsafe { walk(exe, root, texts.add(len)) };
-    len += record.exe.len as usize & WALK_MAX;
+    unsafe { walk(exe, root, texts.add(len), &raw mut record.exe) };
+    // SAFETY: a part of the record. Volatile, as is what `walk` wrote.
+    len += unsafe { read_volatile(&raw const record.exe.len) } as usize & WALK_MAX;
     let directory = Place {
-        mnt: member!(fs, fs_pwd_mnt => u64).unwrap_or(0),
-        dentry: member!(fs, fs_pwd_dentry => u64).unwrap_or(0),
+        mnt: value!(fs, fs_pwd_mnt => u64),
+        dentry: value!(fs, fs_pwd_dentry => u64),
     };
     // SAFETY: `len` is at most `PATH_MASK + WALK_MAX`: there is room for another.
-    record.directory = unsafe { walk(directory, root, texts.add(len)) };
-    len += record.directory.len as usize & WALK_MAX;
+    unsafe { walk(directory, root, texts.add(len), &raw mut record.directory) };
+    // SAFETY: as above.
+    len += unsafe { read_volatile(&raw const record.directory.len) } as usize & WALK_MAX;
 
-    let start = member!(mm, mm_arg_start => u64).unwrap_or(0);
-    let end = member!(mm, mm_arg_end => u64).unwrap_or(0);
+    let start = value!(mm, mm_arg_start => u64);
+    let end = value!(mm, mm_arg_end => u64);
     let all = end.saturating_sub(start);
     record.arguments_bytes = all;
     let mut told = if all > ARGUMENTS_MAX as u64 {
@@ -118,8 +122,8 @@ pub(crate) fn process_exec(ctx: BtfTracePointContext) -> i32 {
 #[btf_tracepoint(function = "sched_process_fork")]
 pub(crate) fn process_fork(ctx: BtfTracePointContext) -> i32 {
     let child: u64 = ctx.arg::<*const u8>(1) as u64;
-    let pid = member!(child, task_tgid => u32).unwrap_or(0);
-    if member!(child, task_pid => u32).unwrap_or(0) != pid {
+    let pid = value!(child, task_tgid => u32);
+    if value!(child, task_pid => u32) != pid {
         return 0; // a thread
     }
     emit(
@@ -127,7 +131,7 @@ pub(crate) fn process_fork(ctx: BtfTracePointContext) -> i32 {
         ForkRecord {
             header: header(Kind::Fork, current_task()),
             child: pid,
-            parent: member!(parent_of(child), task_tgid => u32).unwrap_or(0),
+            parent: value!(parent_of(child), task_tgid => u32),
         },
     );
     0
@@ -141,9 +145,9 @@ const GROUP_EXIT: u32 = 4;
 #[btf_tracepoint(function = "sched_process_exit")]
 pub(crate) fn process_exit(ctx: BtfTracePointContext) -> i32 {
     let task: u64 = ctx.arg::<*const u8>(0) as u64;
-    let signal = member!(task, task_signal => u64).unwrap_or(0);
+    let signal = value!(task, task_signal => u64);
     let last_thread = if global!(ARGUMENTS.exit_group_dead) == ABSENT {
-        member!(signal, signal_live => i32).unwrap_or(0) == 0
+        value!(signal, signal_live => i32) == 0
     } else {
         ctx.arg::<u64>(1) & 1 == 1
     };
@@ -151,7 +155,7 @@ pub(crate) fn process_exit(ctx: BtfTracePointContext) -> i32 {
         return 0;
     }
     let leader = member!(task, task_group_leader => u64).unwrap_or(task);
-    let flags = member!(signal, signal_flags => u32).unwrap_or(0);
+    let flags = value!(signal, signal_flags => u32);
     let status = if flags & GROUP_EXIT == 0 {
         member!(leader, task_exit_code => u32)
     } else {
@@ -165,7 +169,7 @@ pub(crate) fn process_exit(ctx: BtfTracePointContext) -> i32 {
             header: header(Kind::Exit, this),
             started: started(task),
             status: status.unwrap_or(0),
-            parent: member!(parent_of(leader), task_tgid => u32).unwrap_or(0),
+            parent: value!(parent_of(leader), task_tgid => u32),
         },
     );
     0
@@ -184,8 +188,8 @@ pub(crate) fn cgroup_mkdir(ctx: BtfTracePointContext) -> i32 {
     let record = unsafe { &mut *record };
     record.header = header(Kind::Cgroup, current_task());
     record.id = cgroup_id(cgroup);
-    let root = member!(cgroup, cgroup_root => u64).unwrap_or(0);
-    record.hierarchy = member!(root, cgroup_root_hierarchy => u32).unwrap_or(0);
+    let root = value!(cgroup, cgroup_root => u64);
+    record.hierarchy = value!(root, cgroup_root_hierarchy => u32);
     record.path[0] = 0;
     // SAFETY: the helper checks the source; the destination is as long as told.
     let len = unsafe {

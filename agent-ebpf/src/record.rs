@@ -253,7 +253,7 @@ pub struct TcpRecord {
     pub established: u64,
     /// Bytes received.
     pub received: u64,
-    /// Bytes sent and acknowledged.
+    /// Bytes sent, each counted once.
     pub sent: u64,
     /// Segments sent again.
     pub retransmits: u32,

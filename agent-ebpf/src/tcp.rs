@@ -11,7 +11,7 @@ use hark_ebpf::{
 };
 
 use crate::emit::{emit, header, now};
-use crate::kernel::{current_task, global, member, read};
+use crate::kernel::{current_task, global, member, read, value};
 
 const AF_INET: u16 = 2;
 const AF_INET6: u16 = 10;
@@ -25,6 +25,9 @@ const FIN_WAIT1: u32 = 4;
 const CLOSE: u32 = 7;
 const LAST_ACK: u32 = 9;
 const LISTEN: u32 = 10;
+
+/// Flag `SOCK_DONE` of the kernel: a FIN has come.
+const SOCK_DONE: u64 = 1 << 1;
 
 /// What is known of a connection while it lasts.
 #[derive(Clone, Copy)]
@@ -125,8 +128,8 @@ fn is_full(state: u8) -> bool {
 
 #[inline(always)]
 fn namespace_of(sock: u64) -> u32 {
-    let net = member!(sock, skc_net => u64).unwrap_or(0);
-    member!(net, net_inum => u32).unwrap_or(0)
+    let net = value!(sock, skc_net => u64);
+    value!(net, net_inum => u32)
 }
 
 /// What is known of a connection without having seen it begin: nothing but a listener, perhaps.
@@ -286,11 +289,16 @@ fn closed(sock: u64, old: u32) -> Option<()> {
     };
     let mut record = record(kind, ends, connection);
     record.state = old;
-    record.error = member!(sock, sk_err => i32).unwrap_or(0);
-    record.received = member!(sock, tcp_bytes_received => u64).unwrap_or(0);
-    record.sent = member!(sock, tcp_bytes_acked => u64).unwrap_or(0);
-    record.retransmits = member!(sock, tcp_total_retrans => u32).unwrap_or(0);
-    record.srtt = member!(sock, tcp_srtt_us => u32).unwrap_or(0);
+    record.error = value!(sock, sk_err => i32);
+    record.received = value!(sock, tcp_bytes_received => u64);
+    if value!(sock, skc_flags => u64) & SOCK_DONE != 0 {
+        // The other end's FIN was counted as a byte.
+        record.received = record.received.saturating_sub(1);
+    }
+    let again = value!(sock, tcp_bytes_retrans => u64);
+    record.sent = value!(sock, tcp_bytes_sent => u64).saturating_sub(again);
+    record.retransmits = value!(sock, tcp_total_retrans => u32);
+    record.srtt = value!(sock, tcp_srtt_us => u32);
     emit(kind, record);
     Some(())
 }
@@ -319,7 +327,7 @@ fn about_socket(kind: Kind, sock: u64) -> Option<()> {
         None => unseen(sock, ends.local_port),
     };
     let mut record = record(kind, ends, connection);
-    record.state = u32::from(member!(sock, skc_state => u8).unwrap_or(0));
+    record.state = u32::from(value!(sock, skc_state => u8));
     emit(kind, record);
     Some(())
 }
@@ -361,7 +369,9 @@ fn reset_sent(sock: u64, skb: u64, reason: u32) -> Option<()> {
     };
     let mut record = record(Kind::TcpResetSent, ends, connection);
     record.reason = reason;
-    record.state = u32::from(member!(sock, skc_state => u8).unwrap_or(0));
+    if sock != 0 {
+        record.state = u32::from(value!(sock, skc_state => u8));
+    }
     emit(Kind::TcpResetSent, record);
     Some(())
 }

@@ -228,7 +228,7 @@ pub struct TcpClose {
     pub duration: Option<u64>,
     /// Bytes received.
     pub received: u64,
-    /// Bytes sent and acknowledged.
+    /// Bytes sent, each counted once.
     pub sent: u64,
     /// Segments sent again over its life.
     pub retransmits: u32,

@@ -6,13 +6,15 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::thread::JoinHandle;
 
-use aya::maps::{Map, RingBuf};
+use aya::maps::{HashMap, Map, MapData, RingBuf};
 use aya_log::EbpfLogger;
 use hark_api::{Feature as FeatureReport, FeatureState, ProgramCost};
+use hark_ebpf::Task;
 
 use crate::decode::Decoder;
 use crate::diagnostics::Diagnostics;
 use crate::latency::Tables;
+use crate::listeners;
 use crate::loader::{self, Loaded};
 use crate::programs::PROGRAMS;
 use crate::reader::{Counts, Reader, Tally, sum};
@@ -75,7 +77,7 @@ impl Kernel {
             on(Feature::BlockLatency),
             on(Feature::RunqueueLatency),
         );
-        let logging = on(Feature::Log);
+        let (logging, tcp) = (on(Feature::Log), on(Feature::Tcp));
         let processes = Processes::new(options.max_processes, process);
         let tally = Arc::new(Tally::default());
         let mut kernel = Self {
@@ -99,12 +101,16 @@ impl Kernel {
 
         kernel.tables.block = take_map(&mut ebpf, "BLOCK_LATENCY", block);
         kernel.tables.runqueue = take_map(&mut ebpf, "RUNQUEUE_LATENCY", runqueue);
+        if let Some(map) = take_map::<HashMap<_, [u32; 2], TaskWords>>(&mut ebpf, "LISTENERS", tcp)
+        {
+            remember_listeners(map);
+        }
         let counts = take_map::<Counts>(&mut ebpf, "COUNTS", true).map(Arc::new);
         let ring = take_map::<RingBuf<_>>(&mut ebpf, "EVENTS", true);
         if let (Some(counts), Some(ring)) = (counts, ring) {
             kernel.counts = Some(Arc::clone(&counts));
-            let (stop_here, stop_there) =
-                rustix::pipe::pipe().map_err(|error| Error::Thread(error.into()))?;
+            let (stop_here, stop_there) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)
+                .map_err(|error| Error::Thread(error.into()))?;
             let reader = Reader {
                 ring,
                 counts,
@@ -213,6 +219,17 @@ fn take_map<T: TryFrom<Map>>(ebpf: &mut aya::Ebpf, name: &str, wanted: bool) -> 
         T::try_from(ebpf.take_map(name)?).ok()
     } else {
         None
+    }
+}
+
+/// A [`Task`], as its map holds it.
+type TaskWords = [u64; size_of::<Task>() / 8];
+
+fn remember_listeners(mut map: HashMap<MapData, [u32; 2], TaskWords>) {
+    const NO_EXIST: u64 = 1; // BPF_NOEXIST: what a program noted meanwhile is newer
+    for ((namespace, port), task) in listeners::find() {
+        let task: TaskWords = bytemuck::cast(task);
+        let _ = map.insert([namespace, port], task, NO_EXIST);
     }
 }
 

@@ -18,6 +18,7 @@ mod feature;
 mod kernel;
 mod latency;
 mod layout;
+mod listeners;
 mod loader;
 mod narrate;
 mod object;

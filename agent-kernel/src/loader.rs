@@ -302,6 +302,9 @@ fn load_program(
     Ok(())
 }
 
+/// How the verifier's lines of statistics begin; they end its log.
+const STATISTICS: [&str; 3] = ["processed ", "verification time", "stack depth"];
+
 /// An error of the kernel in words, and what to do about it.
 fn explain(error: &(dyn std::error::Error + 'static)) -> (String, String) {
     let mut reason = error.to_string();
@@ -324,13 +327,13 @@ fn explain(error: &(dyn std::error::Error + 'static)) -> (String, String) {
         let last = log
             .lines()
             .rev()
-            .find(|line| !line.starts_with("processed ") && !line.starts_with("verification time"))
+            .find(|line| !STATISTICS.iter().any(|word| line.starts_with(word)))
             .unwrap_or("");
         code = io_error.raw_os_error();
         reason = format!("the kernel refused it: {io_error}: {last}");
     }
     let remedy = match code.map(rustix::io::Errno::from_raw_os_error) {
-        Some(rustix::io::Errno::PERM | rustix::io::Errno::ACCESS) => {
+        Some(rustix::io::Errno::PERM) => {
             "run the agent as root, or with CAP_BPF, CAP_PERFMON and CAP_SYS_ADMIN; in a container \
              add them (docker run --privileged does)"
         }

@@ -80,11 +80,12 @@ fn kernel_version() -> Fact {
     fact("kernel", release, (version < (5, 8)).then_some(remedy))
 }
 
-/// Names of the capabilities that matter, by number.
+/// The capabilities that matter, by number: to load programs, to hang them on tracepoints, to read
+/// tracefs as another user than root, and to see what other users' processes do.
 const CAPABILITIES: [(u32, &str); 4] = [
     (39, "CAP_BPF"),
     (38, "CAP_PERFMON"),
-    (21, "CAP_SYS_ADMIN"),
+    (2, "CAP_DAC_READ_SEARCH"),
     (19, "CAP_SYS_PTRACE"),
 ];
 
@@ -106,8 +107,9 @@ fn capabilities() -> Fact {
         "capabilities",
         format!("without {}", missing.join(", ")),
         Some(
-            "run the agent as root, or give it AmbientCapabilities=CAP_BPF CAP_PERFMON CAP_SYS_ADMIN \
-             CAP_SYS_PTRACE in its unit; in a container, --privileged or --cap-add for each",
+            "run the agent as root, or give it AmbientCapabilities=CAP_BPF CAP_PERFMON \
+             CAP_DAC_READ_SEARCH CAP_SYS_PTRACE in its unit; in a container, --privileged or \
+             --cap-add for each",
         ),
     )
 }

@@ -6,6 +6,7 @@ use hark_api::Process;
 
 use crate::cgroup::Hierarchy;
 use crate::clock;
+use crate::procfs;
 use crate::table::Table;
 
 /// The processes of the host, as the kernel's events tell them. A handle: clones share one table.
@@ -40,9 +41,13 @@ impl Processes {
         {
             return Some(entry.process(pid));
         }
+        // Not told yet, or never: what /proc says is kept until an event says otherwise.
         let mut table = self.write();
-        let entry = crate::procfs::read(pid, table.cgroups())?;
-        Some(entry.process(pid))
+        if self.kept {
+            table.find(pid)
+        } else {
+            Some(procfs::read(pid, table.cgroups())?.process(pid))
+        }
     }
 
     /// All running processes, by id.

@@ -1,15 +1,17 @@
 //! Processes as /proc tells them: at the start, and when an event came too early or was lost.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::sync::Arc;
+
+use hark_ebpf::{COMM_LEN, Task};
 
 use crate::cgroup::Cgroups;
 use crate::table::Entry;
 
 /// Ids of all processes.
-pub(crate) fn pids() -> HashSet<u32> {
+pub(crate) fn pids() -> BTreeSet<u32> {
     let Ok(directory) = std::fs::read_dir("/proc") else {
-        return HashSet::new();
+        return BTreeSet::new();
     };
     directory
         .flatten()
@@ -26,18 +28,13 @@ pub(crate) fn exe(pid: u32) -> Option<Arc<str>> {
 /// A running process.
 pub(crate) fn read(pid: u32, cgroups: &mut Cgroups) -> Option<Entry> {
     let stat = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
-    let (comm, ppid) = parse_stat(&stat)?;
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let uid = status.lines().find_map(|line| {
-        line.strip_prefix("Uid:")?
-            .split_whitespace()
-            .next()?
-            .parse()
-            .ok()
-    })?;
+    let (comm, state, ppid) = parse_stat(&stat)?;
+    if matches!(state, 'Z' | 'X') {
+        return None; // it has ended, and waits to be noticed
+    }
     Some(Entry {
         ppid,
-        uid,
+        uid: uid(pid)?,
         comm,
         exe: exe(pid),
         cgroup: cgroups.of_process(pid),
@@ -45,15 +42,45 @@ pub(crate) fn read(pid: u32, cgroups: &mut Cgroups) -> Option<Entry> {
     })
 }
 
-/// Name and parent from the text of a `/proc/PID/stat`. The name may hold anything,
+/// A running process, in the kernel side's words. Group and control group are not looked for.
+pub(crate) fn task(pid: u32) -> Option<Task> {
+    let name = std::fs::read(format!("/proc/{pid}/comm")).ok()?;
+    let name = name.strip_suffix(b"\n").unwrap_or(&name);
+    let mut comm = [0; COMM_LEN];
+    for (to, from) in comm.iter_mut().zip(name) {
+        *to = *from;
+    }
+    Some(Task {
+        pid,
+        tid: pid,
+        uid: uid(pid)?,
+        gid: 0,
+        cgroup: 0,
+        comm,
+    })
+}
+
+fn uid(pid: u32) -> Option<u32> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    status.lines().find_map(|line| {
+        line.strip_prefix("Uid:")?
+            .split_whitespace()
+            .next()?
+            .parse()
+            .ok()
+    })
+}
+
+/// Name, state and parent from the text of a `/proc/PID/stat`. The name may hold anything,
 /// parentheses included: it ends at the last one.
-fn parse_stat(stat: &[u8]) -> Option<(Box<str>, u32)> {
+fn parse_stat(stat: &[u8]) -> Option<(Box<str>, char, u32)> {
     let open = stat.iter().position(|b| *b == b'(')?;
     let close = stat.iter().rposition(|b| *b == b')')?;
     let comm = String::from_utf8_lossy(stat.get(open + 1..close)?).into();
     let rest = std::str::from_utf8(stat.get(close + 1..)?).ok()?;
-    let ppid = rest.split_whitespace().nth(1)?.parse().ok()?;
-    Some((comm, ppid))
+    let mut words = rest.split_whitespace();
+    let state = words.next()?.chars().next()?;
+    Some((comm, state, words.next()?.parse().ok()?))
 }
 
 #[cfg(test)]
@@ -64,8 +91,8 @@ mod tests {
     #[test]
     fn names_with_parentheses_are_read() {
         let stat = b"12 (a) b (c) S 1 12 12 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 4242 9 9";
-        let (comm, ppid) = parse_stat(stat).expect("a stat line");
-        assert_eq!((&*comm, ppid), ("a) b (c", 1));
+        let (comm, state, ppid) = parse_stat(stat).expect("a stat line");
+        assert_eq!((&*comm, state, ppid), ("a) b (c", 'S', 1));
         assert!(parse_stat(b"12 (a").is_none());
     }
 

@@ -264,7 +264,9 @@ impl Inner {
                 .map(|row| row.last)
                 .last()
         };
-        if let Some(last) = old_hot(&self.index()) {
+        // Let go of the index before it is changed below.
+        let last = old_hot(&self.index());
+        if let Some(last) = last {
             // The sealer must not be at work on what goes.
             let _sealer = lock(&self.sealing.sealer);
             self.forget_hot(|index| {

@@ -8,6 +8,7 @@ pub mod api;
 pub mod cli;
 pub mod config;
 pub mod counters;
+pub mod incidents;
 pub mod logging;
 pub mod pipeline;
 pub mod privileges;

@@ -18,6 +18,7 @@ use crate::config::{self, Config, ConfigError, Overrides};
 use crate::counters::Counters;
 use crate::logging::{self, LogLevel};
 use crate::pipeline::hub::Hub;
+use crate::pipeline::insight::Insight;
 use crate::pipeline::{Parts, Pipeline, Queue, SourceName};
 use crate::privileges::{PrivilegeError, Privileges};
 use crate::source::agent::{LossWatch, Voice};
@@ -101,6 +102,7 @@ pub fn run(overrides: &Overrides) -> Result<(), RunError> {
         config.api.max_streams,
         config.api.stream_events,
     ));
+    let insight = Arc::new(Insight::default());
     let processes = kernel.as_ref().map(Kernel::processes);
     let pipeline = Pipeline::start(
         queue.clone(),
@@ -108,6 +110,7 @@ pub fn run(overrides: &Overrides) -> Result<(), RunError> {
             store: store.clone(),
             counters: counters.clone(),
             hub: hub.clone(),
+            insight: insight.clone(),
             processes,
             commit_events: config.pipeline.commit_events,
             checkpoint_interval: config.detect.checkpoint_interval.0,
@@ -122,6 +125,7 @@ pub fn run(overrides: &Overrides) -> Result<(), RunError> {
         queue,
         counters,
         hub,
+        insight,
         latest: host.latest(),
         kernel,
         kernel_failure,

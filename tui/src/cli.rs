@@ -14,7 +14,7 @@ pub(crate) const DEFAULT_SOCKET: &str = "/run/hark/agent.sock";
 
 const EXIT_CODES: &str = "Exit codes:
   0  done; for `query`: something was found
-  1  `query` found nothing; `send` had lines refused
+  1  `query` found nothing; `send` had lines refused; `status` found that nothing can be stored
   2  the command line is wrong, a filter included
   3  the agent cannot be reached
   4  the agent refused, as for want of a token

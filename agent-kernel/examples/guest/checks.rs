@@ -21,47 +21,61 @@ pub(crate) struct Check {
     /// What is caused.
     pub(crate) what: &'static str,
     /// Causes it, and says what is wrong with what was told.
-    pub(crate) run: fn(&Kernel, &Hearing) -> Result<(), String>,
+    pub(crate) run: Run,
+    /// The first version of Linux that tells it, where not all from 5.8 do.
+    pub(crate) since: (u32, u32),
 }
 
-const fn check(
-    feature: Feature,
-    what: &'static str,
-    run: fn(&Kernel, &Hearing) -> Result<(), String>,
-) -> Check {
-    Check { feature, what, run }
+type Run = fn(&Kernel, &Hearing) -> Result<(), String>;
+
+impl Check {
+    const fn new(feature: Feature, what: &'static str, run: Run) -> Self {
+        Self {
+            feature,
+            what,
+            run,
+            since: (5, 8),
+        }
+    }
+
+    const fn since(mut self, major: u32, minor: u32) -> Self {
+        self.since = (major, minor);
+        self
+    }
 }
 
 /// Everything to cause. The last one counts what all the others caused.
 pub(crate) const ALL: &[Check] = &[
-    check(Feature::Process, "program executed", exec),
-    check(Feature::Process, "process created", fork),
-    check(Feature::Process, "process ended", exit),
-    check(
+    Check::new(Feature::Process, "program executed", exec),
+    Check::new(Feature::Process, "process created", fork),
+    Check::new(Feature::Process, "process ended", exit),
+    Check::new(
         Feature::Process,
         "control group made while listening",
         cgroup,
     ),
-    check(Feature::Process, "table of processes", table),
-    check(Feature::Signal, "process signalled", signal),
-    check(Feature::Oom, "process killed for want of memory", oom),
-    check(Feature::Tcp, "connection over IPv4", connection_v4),
-    check(Feature::Tcp, "connection over IPv6", connection_v6),
-    check(Feature::Tcp, "connection refused", refused),
-    check(Feature::Tcp, "reset", reset),
-    check(Feature::Tcp, "segment sent again", retransmit),
-    check(
+    Check::new(Feature::Process, "table of processes", table),
+    Check::new(Feature::Signal, "process signalled", signal),
+    Check::new(Feature::Oom, "process killed for want of memory", oom),
+    Check::new(Feature::Tcp, "connection over IPv4", connection_v4),
+    Check::new(Feature::Tcp, "connection over IPv6", connection_v6),
+    Check::new(Feature::Tcp, "connection refused", refused),
+    Check::new(Feature::Tcp, "connection reset", reset),
+    // "trace: tcp: fully support trace_tcp_send_reset", Linux 6.10
+    Check::new(Feature::Tcp, "reset sent by a port without listener", stray).since(6, 10),
+    Check::new(Feature::Tcp, "segment sent again", retransmit),
+    Check::new(
         Feature::BlockLatency,
         "block device written and read",
         block,
     ),
-    check(
+    Check::new(
         Feature::RunqueueLatency,
         "threads waited for a CPU",
         runqueue,
     ),
-    check(
-        Feature::Process,
+    Check::new(
+        Feature::Signal,
         "emitted = received, none malformed",
         accounts,
     ),
@@ -70,7 +84,9 @@ pub(crate) const ALL: &[Check] = &[
 /// The argument that makes this program fill its memory.
 pub(crate) const FILL_MEMORY: &str = "--fill-memory";
 const CGROUP: &str = "/sys/fs/cgroup/crowded";
+/// The disk that the virtual machine has for this, and its size in sectors of 512 bytes.
 const DISK: &str = "vda";
+const DISK_SECTORS: &str = "32768";
 
 fn cannot<E: std::fmt::Display>(what: &str) -> impl FnOnce(E) -> String {
     move |error| format!("could not be caused: {what}: {error}")
@@ -367,24 +383,41 @@ fn refused(_: &Kernel, hearing: &Hearing) -> Result<(), String> {
     expect("the process", &pid, &Some(std::process::id()))
 }
 
+/// A connection that one end gives up instead of closing it.
 fn reset(_: &Kernel, hearing: &Hearing) -> Result<(), String> {
-    let server = closed_port()?;
-    let _ = TcpStream::connect(server);
-    let told = |sent: bool| {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(cannot("bind"))?;
+    let server = listener.local_addr().map_err(cannot("bind"))?;
+    let here = TcpStream::connect(server).map_err(cannot("connect"))?;
+    let client = here.local_addr().map_err(cannot("connect"))?;
+    let (there, _) = listener.accept().map_err(cannot("accept"))?;
+    let at_once = Some(Duration::ZERO);
+    rustix::net::sockopt::set_socket_linger(&here, at_once).map_err(cannot("SO_LINGER"))?;
+    drop(here);
+    let told = |sent: bool, local: SocketAddr, remote: SocketAddr| {
         hearing.wait(|event| match &event.data {
             Data::TcpReset(r) if r.sent == sent => {
-                let (from, to) = if sent {
-                    (r.ends.local, r.ends.remote)
-                } else {
-                    (r.ends.remote, r.ends.local)
-                };
-                (from == server && to.ip() == server.ip()).then_some(())
+                (r.ends.local == local && r.ends.remote == remote).then_some(())
             }
             _ => None,
         })
     };
-    told(true).map_err(|error| format!("the one sent: {error}"))?;
-    told(false).map_err(|error| format!("the one received: {error}"))
+    told(true, client, server).map_err(|error| format!("the one sent: {error}"))?;
+    told(false, server, client).map_err(|error| format!("the one received: {error}"))?;
+    drop(there);
+    Ok(())
+}
+
+fn stray(_: &Kernel, hearing: &Hearing) -> Result<(), String> {
+    let server = closed_port()?;
+    let _ = TcpStream::connect(server);
+    let reason = hearing.wait(|event| match &event.data {
+        Data::TcpReset(r) if r.sent && r.ends.local == server => Some(r.reason.clone()),
+        _ => None,
+    })?;
+    match reason {
+        Some(reason) if reason.eq_ignore_ascii_case("no_socket") => Ok(()),
+        _ => Err(format!("the reason was no_socket, but told was {reason:?}")),
+    }
 }
 
 fn retransmit(_: &Kernel, hearing: &Hearing) -> Result<(), String> {
@@ -406,6 +439,9 @@ fn retransmit(_: &Kernel, hearing: &Hearing) -> Result<(), String> {
 
 fn block(kernel: &Kernel, _: &Hearing) -> Result<(), String> {
     let path = format!("/dev/{DISK}");
+    // Nobody's disk is to be overwritten.
+    let sectors = fs::read_to_string(format!("/sys/block/{DISK}/size")).map_err(cannot(DISK))?;
+    expect("the size of the disk", &sectors.trim(), &DISK_SECTORS)?;
     let count = |operation: &str| {
         let tables = kernel.latency().block;
         let found = tables

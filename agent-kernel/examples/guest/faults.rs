@@ -10,7 +10,7 @@ use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities};
 pub(crate) const BESIDE: &str = "--beside";
 /// No locked memory, which is what BPF maps are charged to before Linux 5.11, and no right to more.
 const MEMLOCK: &str = "--memlock";
-/// Root, but only with the capabilities that hark asks for.
+/// Root, but only with `CAP_BPF`, `CAP_PERFMON` and `CAP_SYS_PTRACE`.
 const CAPABILITIES: &str = "--capabilities";
 /// An ordinary user.
 const USER: &str = "--user";
@@ -29,13 +29,16 @@ pub(crate) fn cause(fault: &str) -> Result<(), String> {
             setrlimit(Resource::Memlock, none).map_err(|error| format!("setrlimit: {error}"))?;
             keep(CapabilitySet::all() - CapabilitySet::SYS_RESOURCE)
         }
-        CAPABILITIES => keep(
-            CapabilitySet::BPF
-                | CapabilitySet::PERFMON
-                | CapabilitySet::SYS_PTRACE
-                | CapabilitySet::SYS_RESOURCE
-                | CapabilitySet::DAC_READ_SEARCH,
-        ),
+        CAPABILITIES => {
+            // As `LimitMEMLOCK=infinity` in a unit.
+            let unlimited = Rlimit {
+                current: None,
+                maximum: None,
+            };
+            setrlimit(Resource::Memlock, unlimited)
+                .map_err(|error| format!("setrlimit: {error}"))?;
+            keep(CapabilitySet::BPF | CapabilitySet::PERFMON | CapabilitySet::SYS_PTRACE)
+        }
         USER if rustix::process::getuid().is_root() => {
             let args = std::env::args_os().skip(1);
             let error = Command::new("/bin/guest")

@@ -172,6 +172,8 @@ pub(super) trait Asks {
 pub(super) struct Ingest;
 /// May read.
 pub(super) struct Read;
+/// May change what is kept.
+pub(super) struct Admin;
 
 impl Asks for Ingest {
     const SCOPE: Scope = Scope::Ingest;
@@ -179,11 +181,27 @@ impl Asks for Ingest {
 impl Asks for Read {
     const SCOPE: Scope = Scope::Read;
 }
+impl Asks for Admin {
+    const SCOPE: Scope = Scope::Admin;
+}
 
 /// An argument of an operation whose caller must have a scope.
 pub(super) struct May<A> {
     pub(super) peer: Peer,
+    sender: Sender,
     asks: PhantomData<A>,
+}
+
+impl<A> May<A> {
+    /// The caller, for people.
+    pub(super) fn who(&self) -> String {
+        match &self.sender {
+            Sender::Uid(uid) => format!("uid {uid}"),
+            Sender::Token(name) => name.clone(),
+            Sender::Address(address) => address.to_string(),
+            Sender::Rest => "somebody".to_owned(),
+        }
+    }
 }
 
 impl<'a, A: Asks> ApiExtractor<'a> for May<A> {
@@ -229,6 +247,7 @@ impl<'a, A: Asks> ApiExtractor<'a> for May<A> {
         caller.check(A::SCOPE)?;
         Ok(Self {
             peer: caller.peer,
+            sender: caller.sender,
             asks: PhantomData,
         })
     }

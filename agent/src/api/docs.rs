@@ -25,13 +25,10 @@ impl Document {
     pub(super) fn new(content_type: &'static str, text: String) -> Self {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
         // Writing to memory does not fail; if it did, the plain form would still be served.
-        let gzip = match encoder
+        let gzip = encoder
             .write_all(text.as_bytes())
             .and_then(|()| encoder.finish())
-        {
-            Ok(gzip) => gzip,
-            Err(_) => Vec::new(),
-        };
+            .unwrap_or_default();
         let digest = Sha256::digest(&text);
         let etag = format!(
             "\"{:02x}{:02x}{:02x}{:02x}{:02x}{:02x}\"",

@@ -108,10 +108,22 @@ pub(super) async fn search(app: &Arc<App>, query: EventQuery) -> Result<Page, Ap
     blocking(move || store.events(&query)).await
 }
 
-/// Runs what blocks on a thread of its own.
+/// Runs what blocks on the store on a thread of its own.
 pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, hark_store::Error> + Send + 'static,
 ) -> Result<T, ApiError> {
+    off_thread(work).await
+}
+
+/// Runs what blocks on a thread of its own.
+pub(super) async fn off_thread<T, E>(
+    work: impl FnOnce() -> Result<T, E> + Send + 'static,
+) -> Result<T, ApiError>
+where
+    T: Send + 'static,
+    E: Send + 'static,
+    ApiError: From<E>,
+{
     match tokio::task::spawn_blocking(work).await {
         Ok(result) => result.map_err(ApiError::from),
         Err(error) => Err(ApiError::new(ProblemKind::Internal, error.to_string())),

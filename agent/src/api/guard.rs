@@ -16,7 +16,7 @@ use poem_openapi::error::ParseParamError;
 use tracing::Instrument as _;
 
 use super::App;
-use super::auth::{self, Caller};
+use super::auth;
 use super::problem::{ApiError, ProblemKind};
 use super::server::Peer;
 
@@ -182,7 +182,7 @@ impl<E: Endpoint<Output = Response>> Guard<E> {
             request.set_method(Method::GET);
         }
         let Some(found) = found else {
-            self.known(&caller)?;
+            caller.check_known()?;
             return Err(ApiError::new(
                 ProblemKind::NotFound,
                 format!("no resource has the path {path}"),
@@ -195,10 +195,10 @@ impl<E: Endpoint<Output = Response>> Guard<E> {
                 .finish());
         }
         let Some(parameters) = found.parameters(request.method()) else {
-            return Err(self.method_not_allowed(request.method(), &path, found));
+            return Err(method_not_allowed(request.method(), &path, found));
         };
         check_parameters(&request, parameters)?;
-        self.known(&caller)?;
+        caller.check_known()?;
         request.extensions_mut().insert(caller);
         let method = request.method().clone();
         match AssertUnwindSafe(self.inner.call(request))
@@ -206,16 +206,12 @@ impl<E: Endpoint<Output = Response>> Guard<E> {
             .await
         {
             Ok(Ok(response)) => Ok(response),
-            Ok(Err(error)) => Err(self.explain(error, &method, &path, found)),
+            Ok(Err(error)) => Err(explain(&error, &method, &path, found)),
             Err(_) => Err(ApiError::new(
                 ProblemKind::Internal,
                 "the request's handler panicked",
             )),
         }
-    }
-
-    fn known(&self, caller: &Caller) -> Result<(), ApiError> {
-        caller.check_known()
     }
 
     /// A name in the Host header that is not this host's is how a web page reaches a server on
@@ -268,40 +264,6 @@ impl<E: Endpoint<Output = Response>> Guard<E> {
                 "web pages may call this only from the origins in api.allowed_origins",
             ))
         }
-    }
-
-    fn method_not_allowed(&self, method: &Method, path: &str, found: &Path) -> ApiError {
-        let allow = found.allow();
-        ApiError::new(
-            ProblemKind::MethodNotAllowed,
-            format!("{path} knows {allow}, not {method}"),
-        )
-        .header(header::ALLOW, &allow)
-    }
-
-    /// What poem and poem-openapi say of an error, in a problem document.
-    fn explain(&self, error: poem::Error, method: &Method, path: &str, found: &Path) -> ApiError {
-        if let Some(error) = error.downcast_ref::<ApiError>() {
-            return error.clone();
-        }
-        if error.is::<NotFoundError>() {
-            return ApiError::new(
-                ProblemKind::NotFound,
-                format!("no resource has the path {path}"),
-            );
-        }
-        if error.is::<MethodNotAllowedError>() {
-            return self.method_not_allowed(method, path, found);
-        }
-        if let Some(error) = error.downcast_ref::<ParseParamError>() {
-            return ApiError::parameter(error.name, error.reason.clone());
-        }
-        let kind = if error.status().is_server_error() {
-            ProblemKind::Internal
-        } else {
-            ProblemKind::InvalidInput
-        };
-        ApiError::new(kind, error.to_string())
     }
 
     fn finish(&self, mut response: Response, id: &str, origin: Option<HeaderValue>) -> Response {
@@ -371,6 +333,40 @@ impl<E: Endpoint<Output = Response>> Endpoint for Guard<E> {
         .await;
         Ok(self.finish(response, &id, origin))
     }
+}
+
+fn method_not_allowed(method: &Method, path: &str, found: &Path) -> ApiError {
+    let allow = found.allow();
+    ApiError::new(
+        ProblemKind::MethodNotAllowed,
+        format!("{path} knows {allow}, not {method}"),
+    )
+    .header(header::ALLOW, &allow)
+}
+
+/// What poem and poem-openapi say of an error, in a problem document.
+fn explain(error: &poem::Error, method: &Method, path: &str, found: &Path) -> ApiError {
+    if let Some(error) = error.downcast_ref::<ApiError>() {
+        return error.clone();
+    }
+    if error.is::<NotFoundError>() {
+        return ApiError::new(
+            ProblemKind::NotFound,
+            format!("no resource has the path {path}"),
+        );
+    }
+    if error.is::<MethodNotAllowedError>() {
+        return method_not_allowed(method, path, found);
+    }
+    if let Some(error) = error.downcast_ref::<ParseParamError>() {
+        return ApiError::parameter(error.name, error.reason.clone());
+    }
+    let kind = if error.status().is_server_error() {
+        ProblemKind::Internal
+    } else {
+        ProblemKind::InvalidInput
+    };
+    ApiError::new(kind, error.to_string())
 }
 
 /// A name or address without its port and brackets.

@@ -1,6 +1,6 @@
-//! `GET /metrics`: the host under node_exporter's names, and the agent itself under `hark_`.
+//! `GET /metrics`: the host under the names of `node_exporter`, and the agent itself under `hark_`.
 //!
-//! In the Prometheus text format, or in OpenMetrics 1.0 where `Accept` asks for it
+//! In the Prometheus text format, or in `OpenMetrics` 1.0 where `Accept` asks for it
 //! (<https://prometheus.io/docs/instrumenting/exposition_formats/>). The number of series is
 //! bounded by the bounds of the vital signs; no label holds text from outside the host.
 
@@ -163,7 +163,11 @@ fn expose(app: &App, open: bool) -> String {
         family: String::new(),
     };
     let latest = app.latest.borrow().clone();
-    for metric in latest.reading.iter().flat_map(|reading| &reading.metrics) {
+    for metric in latest
+        .second
+        .iter()
+        .flat_map(|second| &second.reading.metrics)
+    {
         let kind = match metric.kind {
             MetricType::Counter => "counter",
             MetricType::Gauge => "gauge",
@@ -275,6 +279,36 @@ fn agent(app: &App, writer: &mut Writer) {
         "Whether the store cannot write.",
         failing,
     );
+    let learning = app.insight.learning();
+    for (key, help, value) in [
+        (
+            "hark_detect_series",
+            "Series that are judged or learned.",
+            learning.series as f64,
+        ),
+        (
+            "hark_detect_series_learning",
+            "Series with too little history to be judged.",
+            learning.series_learning as f64,
+        ),
+        (
+            "hark_detect_series_refused",
+            "Series that are not judged for want of room.",
+            learning.series_refused as f64,
+        ),
+        (
+            "hark_detect_templates",
+            "Log templates known.",
+            learning.templates as f64,
+        ),
+        (
+            "hark_detect_learning_seconds",
+            "Time until everything that is watched now is judged.",
+            learning.remaining,
+        ),
+    ] {
+        writer.gauge(key, help, value);
+    }
     let store = app.store.status();
     writer.gauge(
         "hark_store_bytes",

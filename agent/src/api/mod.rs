@@ -4,12 +4,16 @@
 //! where it comes from, and turns every error into a problem document; [`auth`] says who may do
 //! what; the rest are resources.
 
+// poem-openapi takes async operations only.
+#![allow(clippy::unused_async)]
+
 mod answer;
 pub mod auth;
 mod docs;
 mod events;
 mod guard;
 mod health;
+mod incidents;
 pub mod input;
 mod log;
 mod logs;
@@ -21,6 +25,7 @@ pub mod server;
 mod sse;
 mod status;
 mod stream;
+mod templates;
 pub mod tokens;
 mod vitals;
 
@@ -39,6 +44,7 @@ use crate::config::Config;
 use crate::counters::Counters;
 use crate::pipeline::Queue;
 use crate::pipeline::hub::Hub;
+use crate::pipeline::insight::Insight;
 use crate::source::host::Latest;
 
 /// What the resources work on.
@@ -53,6 +59,8 @@ pub struct App {
     pub counters: Arc<Counters>,
     /// Live events.
     pub hub: Arc<Hub>,
+    /// What the detectors know.
+    pub insight: Arc<Insight>,
     /// Live vital signs.
     pub latest: watch::Receiver<Latest>,
     /// The kernel side, where it is on.
@@ -120,6 +128,8 @@ type Resources = (
     stream::StreamApi,
     vitals::VitalsApi,
     series::SeriesApi,
+    incidents::IncidentsApi,
+    templates::TemplatesApi,
     status::StatusApi,
     health::HealthApi,
     metrics::MetricsApi,
@@ -133,6 +143,8 @@ fn service(app: &Arc<App>) -> OpenApiService<Resources, ()> {
         stream::StreamApi(app.clone()),
         vitals::VitalsApi(app.clone()),
         series::SeriesApi(app.clone()),
+        incidents::IncidentsApi(app.clone()),
+        templates::TemplatesApi(app.clone()),
         status::StatusApi(app.clone()),
         health::HealthApi(app.clone()),
         metrics::MetricsApi(app.clone()),

@@ -97,6 +97,18 @@ impl ApiError {
         )
     }
 
+    /// A field of the body that is not valid.
+    pub(super) fn field(name: &str, reason: impl Into<String>) -> Self {
+        Self::input(
+            ProblemKind::InvalidInput,
+            vec![InputError {
+                line: None,
+                field: Some(name.to_owned()),
+                reason: reason.into(),
+            }],
+        )
+    }
+
     /// With a header, where the value can be one.
     pub(super) fn header(mut self, name: HeaderName, value: &str) -> Self {
         if let Ok(value) = HeaderValue::from_str(value) {
@@ -156,6 +168,17 @@ impl ResponseError for ApiError {
 
     fn as_response(&self) -> Response {
         self.respond(None)
+    }
+}
+
+impl From<crate::incidents::IncidentError> for ApiError {
+    fn from(error: crate::incidents::IncidentError) -> Self {
+        match error {
+            crate::incidents::IncidentError::Store(error) => error.into(),
+            error @ crate::incidents::IncidentError::Body(_) => {
+                Self::new(ProblemKind::Internal, error.to_string())
+            }
+        }
     }
 }
 

@@ -107,12 +107,11 @@ impl Feed {
             if let Some(frame) = self.ready.pop_front() {
                 return Some(frame);
             }
-            match self.replay {
-                Some(after) => self.catch_up(after).await?,
-                None => {
-                    let items = self.live.as_ref()?.next().await;
-                    self.take(items);
-                }
+            if let Some(after) = self.replay {
+                self.catch_up(after).await?;
+            } else {
+                let items = self.live.as_ref()?.next().await;
+                self.take(items);
             }
         }
     }

@@ -280,7 +280,7 @@ impl Tokens {
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.with(|tokens| tokens.len())
+        self.with(<[TokenRecord]>::len)
     }
 
     /// Whether there are none.

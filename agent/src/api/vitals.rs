@@ -20,8 +20,8 @@ impl VitalsApi {
     #[oai(path = "/vitals", method = "get", operation_id = "vitals")]
     async fn vitals(&self, _may: May<Read>) -> poem::Result<Answer<Vitals>> {
         let latest = self.0.latest.borrow().clone();
-        match latest.reading {
-            Some(reading) => Ok(Answer(reading.vitals.clone())),
+        match latest.second {
+            Some(second) => Ok(Answer(second.reading.vitals.clone())),
             None => Err(ApiError::new(
                 ProblemKind::NotReady,
                 latest.failure.unwrap_or_else(|| {
@@ -42,9 +42,9 @@ impl VitalsApi {
         let frames = stream::unfold(latest, |mut latest| async {
             loop {
                 latest.changed().await.ok()?;
-                let reading = latest.borrow_and_update().reading.clone();
-                if let Some(reading) = reading {
-                    return Some((sse::frame("vitals", None, &reading.vitals), latest));
+                let second = latest.borrow_and_update().second.clone();
+                if let Some(second) = second {
+                    return Some((sse::frame("vitals", None, &second.reading.vitals), latest));
                 }
             }
         });

@@ -144,7 +144,7 @@ fn print(report: &Report) {
         match &feature.state {
             FeatureState::On => line(true, &feature.name, &feature.description),
             FeatureState::Disabled => {
-                println!("  –   {:<22} disabled by the configuration", feature.name)
+                println!("  –   {:<22} disabled by the configuration", feature.name);
             }
             FeatureState::Unavailable { reason, remedy } => {
                 line(

@@ -78,7 +78,7 @@ fn split(text: &str) -> Option<(u64, &str)> {
 /// The largest unit that divides the number.
 fn write(f: &mut fmt::Formatter<'_>, number: u64, units: &[(&str, u64)]) -> fmt::Result {
     for (unit, factor) in units {
-        if number >= *factor && number % factor == 0 {
+        if number >= *factor && number.is_multiple_of(*factor) {
             return write!(f, "{}{unit}", number / factor);
         }
     }

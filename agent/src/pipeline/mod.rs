@@ -8,6 +8,8 @@
 mod commit;
 mod enrich;
 pub mod hub;
+pub mod insight;
+mod keep;
 pub mod queue;
 mod score;
 
@@ -22,6 +24,7 @@ use tokio::sync::oneshot;
 
 use crate::counters::Counters;
 use hub::Hub;
+use insight::Insight;
 pub use queue::{Batch, Full, Origin, Queue, Reply, Work};
 
 /// What became of a batch: all of it is on disk.
@@ -54,6 +57,8 @@ pub struct Parts {
     pub counters: Arc<Counters>,
     /// Who listens.
     pub hub: Arc<Hub>,
+    /// What others may know of the detectors.
+    pub insight: Arc<Insight>,
     /// Who is who.
     pub processes: Option<Processes>,
     /// Events that share one commit at most.
@@ -84,19 +89,25 @@ impl Pipeline {
         let commit = std::thread::Builder::new()
             .name("hark-commit".into())
             .spawn(move || committer.run(&to_commit))?;
-        let mut scorer = score::Scorer::new(
-            parts.store,
-            parts.counters,
-            parts.processes,
-            parts.checkpoint_interval,
-        );
+        let next_id = parts.store.next_event_id().0;
+        let (engine, keeper, keep) = keep::Keeper::start(parts.store)?;
+        let scorer = score::Scorer {
+            engine,
+            keeper,
+            insight: parts.insight,
+            counters: parts.counters,
+            enricher: enrich::Enricher::new(parts.processes),
+            next_id,
+            checkpoint_interval: parts.checkpoint_interval,
+        };
         let taken = queue.clone();
         let score = std::thread::Builder::new()
             .name("hark-score".into())
             .spawn(move || scorer.run(&taken, parts.commit_events, &scored))?;
         Ok(Self {
             queue,
-            threads: vec![score, commit],
+            // In the order in which each ends the next.
+            threads: vec![score, commit, keep],
         })
     }
 

@@ -9,10 +9,10 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use hark_api::Event;
-use hark_host::Reading;
 use tokio::sync::oneshot;
 
 use super::{Answer, SourceName};
+use crate::source::host::Second;
 
 /// Who waits for a batch.
 pub type Reply = Option<oneshot::Sender<Answer>>;
@@ -45,7 +45,7 @@ pub enum Work {
     /// Score and store events.
     Events(Batch),
     /// Judge one second of the host.
-    Reading(Arc<Reading>),
+    Second(Arc<Second>),
 }
 
 /// The queue has no room.
@@ -145,13 +145,13 @@ impl Queue {
 
     /// Takes a reading of the host. An older one that still waits is replaced: there is one a
     /// second, and the newest counts.
-    pub fn put_reading(&self, reading: Arc<Reading>) {
+    pub fn put_second(&self, second: Arc<Second>) {
         let mut state = self.lock();
         if state.closed {
             return;
         }
-        state.work.retain(|work| !matches!(work, Work::Reading(_)));
-        state.work.push_back(Work::Reading(reading));
+        state.work.retain(|work| !matches!(work, Work::Second(_)));
+        state.work.push_back(Work::Second(second));
         drop(state);
         self.not_empty.notify_one();
     }
@@ -180,7 +180,7 @@ impl Queue {
         while let Some(work) = state.work.front() {
             let count = match work {
                 Work::Events(batch) => batch.events.len(),
-                Work::Reading(_) => 0,
+                Work::Second(_) => 0,
             };
             if events > 0 && events + count > max_events {
                 break;

@@ -1,59 +1,61 @@
-//! The thread that enriches, mines templates, judges, and numbers events.
+//! The thread that enriches, mines templates, judges, and numbers events. It alone has the
+//! detectors, so they need no locks; what others may know of them it puts into [`Insight`].
 
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
 
-use hark_api::{Event, Kind, Reason, ReasonCode, Tier, Timestamp, Verdict};
-use hark_host::Reading;
-use hark_kernel::Processes;
-use hark_store::Store;
+use hark_api::{Event, Timestamp};
+use hark_detect::{Engine, Finding};
 
 use super::enrich::Enricher;
+use super::insight::Insight;
+use super::keep::Keeper;
 use super::queue::{Batch, Queue, Work};
-use super::{Group, Part};
+use super::{Group, Part, SourceName};
 use crate::counters::Counters;
+use crate::source::host::Second;
+
+/// How often time passes for the detectors, at least.
+const TICK: Duration = Duration::from_secs(1);
 
 pub(super) struct Scorer {
-    store: Store,
-    counters: Arc<Counters>,
-    enricher: Enricher,
-    next_id: u64,
-    checkpoint_interval: Duration,
+    pub(super) engine: Engine,
+    pub(super) keeper: Keeper,
+    pub(super) insight: Arc<Insight>,
+    pub(super) counters: Arc<Counters>,
+    pub(super) enricher: Enricher,
+    pub(super) next_id: u64,
+    pub(super) checkpoint_interval: Duration,
 }
 
 impl Scorer {
-    pub(super) fn new(
-        store: Store,
-        counters: Arc<Counters>,
-        processes: Option<Processes>,
-        checkpoint_interval: Duration,
-    ) -> Self {
-        let next_id = store.next_event_id().0;
-        Self {
-            store,
-            counters,
-            enricher: Enricher::new(processes),
-            next_id,
-            checkpoint_interval,
-        }
-    }
-
     /// Until the queue is closed and empty.
-    pub(super) fn run(&mut self, queue: &Queue, commit_events: usize, scored: &SyncSender<Group>) {
+    pub(super) fn run(mut self, queue: &Queue, commit_events: usize, scored: &SyncSender<Group>) {
         let mut saved = Instant::now();
-        while let Some(work) = queue.take(commit_events, self.checkpoint_interval) {
-            let group = self.group(work);
+        let mut ticked = Instant::now();
+        while let Some(work) = queue.take(commit_events, TICK) {
+            let mut group = self.group(work);
+            if ticked.elapsed() >= TICK {
+                ticked = Instant::now();
+                let findings = self.engine.tick(Timestamp::now());
+                self.add_findings(findings, &mut group);
+                self.insight.set_learning(self.engine.learning());
+            }
             if !group.events.is_empty() && scored.send(group).is_err() {
                 tracing::error!("the thread that commits is gone");
                 return;
             }
+            self.keeper.incidents(self.engine.take_changes());
+            if self.insight.templates_wanted() {
+                self.insight.set_templates(self.engine.miner());
+            }
             if saved.elapsed() >= self.checkpoint_interval {
-                self.checkpoint();
+                self.keeper.checkpoint(&self.engine);
                 saved = Instant::now();
             }
         }
-        self.checkpoint();
+        self.keeper.checkpoint(&self.engine);
     }
 
     fn group(&mut self, work: Vec<Work>) -> Group {
@@ -65,18 +67,22 @@ impl Scorer {
         for work in work {
             match work {
                 Work::Events(batch) => self.add(batch, &mut group),
-                Work::Reading(reading) => self.judge_reading(&reading, &mut group),
+                Work::Second(second) => self.judge_second(&second, &mut group),
             }
         }
         group
     }
 
+    fn number(&mut self, event: &mut Event) {
+        event.id.0 = self.next_id;
+        self.next_id += 1;
+    }
+
     fn add(&mut self, mut batch: Batch, group: &mut Group) {
         for event in &mut batch.events {
-            event.id.0 = self.next_id;
-            self.next_id += 1;
+            self.number(event);
             self.enricher.enrich(event, batch.origin);
-            judge(event);
+            self.engine.event(event);
         }
         self.counters
             .source(batch.source)
@@ -94,23 +100,35 @@ impl Scorer {
         }
     }
 
-    fn judge_reading(&mut self, _reading: &Arc<Reading>, _group: &mut Group) {}
-
-    fn checkpoint(&mut self) {
-        let _ = (&self.store, Timestamp::now());
+    fn judge_second(&mut self, second: &Second, group: &mut Group) {
+        self.engine.vitals(&second.reading.vitals);
+        let findings = self
+            .engine
+            .samples(second.reading.vitals.time, &second.samples);
+        self.add_findings(findings, group);
     }
-}
 
-/// Facts that need no statistics.
-fn judge(event: &mut Event) {
-    if event.kind == Kind::OomKill {
-        event.verdict = Verdict {
-            tier: Tier::Critical,
-            rarity: None,
-            reasons: vec![Reason::new(
-                ReasonCode::Fact,
-                "the kernel killed a process for want of memory",
-            )],
-        };
+    /// What the detectors found in metrics and silences becomes events of their own.
+    fn add_findings(&mut self, findings: Vec<Finding>, group: &mut Group) {
+        if findings.is_empty() {
+            return;
+        }
+        let received = Timestamp::now();
+        let before = group.events.len();
+        for finding in findings {
+            let mut event = finding.to_event(received);
+            self.number(&mut event);
+            group.events.push(event);
+        }
+        let count = group.events.len() - before;
+        self.counters
+            .source(SourceName::Host)
+            .received
+            .add(count as u64);
+        group.parts.push(Part {
+            count,
+            source: SourceName::Host,
+            reply: None,
+        });
     }
 }

@@ -84,12 +84,12 @@ impl LossWatch {
     /// Tells what was lost since the last look, by source and all in all since the start.
     pub fn look(&mut self, lost: &[(&'static str, u64)]) {
         for (source, now) in lost {
-            let before = match self.told.iter_mut().find(|(name, _)| name == source) {
-                Some((_, before)) => std::mem::replace(before, *now),
-                None => {
-                    self.told.push((source, *now));
-                    0
-                }
+            let told = self.told.iter_mut().find(|(name, _)| name == source);
+            let before = if let Some((_, before)) = told {
+                std::mem::replace(before, *now)
+            } else {
+                self.told.push((source, *now));
+                0
             };
             if let Some(count) = now.checked_sub(before).filter(|count| *count > 0) {
                 let events = if count == 1 { "event" } else { "events" };

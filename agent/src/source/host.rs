@@ -15,11 +15,31 @@ use crate::pipeline::Queue;
 
 const SECOND: Duration = Duration::from_secs(1);
 
+/// One second of the host.
+#[derive(Clone, Debug, Default)]
+pub struct Second {
+    /// All that was read.
+    pub reading: Reading,
+    /// What the series hold of it: rates of counters, values of gauges.
+    pub samples: Vec<(SeriesKey, f64)>,
+}
+
+impl From<Reading> for Second {
+    fn from(reading: Reading) -> Self {
+        let samples = reading
+            .metrics
+            .iter()
+            .filter_map(|metric| Some((metric.key.clone(), metric.sample()?)))
+            .collect();
+        Self { reading, samples }
+    }
+}
+
 /// The newest reading and what the agent itself used.
 #[derive(Clone, Debug, Default)]
 pub struct Latest {
     /// The host; absent before the first reading, and where readings are off.
-    pub reading: Option<Arc<Reading>>,
+    pub second: Option<Arc<Second>>,
     /// The agent.
     pub usage: SelfUse,
     /// Why the host cannot be read.
@@ -84,27 +104,23 @@ fn run(
     let mut due = Instant::now();
     while !stop.load(Ordering::Relaxed) {
         let usage = collector.self_use();
-        let (reading, failure) = if enabled {
+        let (second, failure) = if enabled {
             match collector.collect() {
-                Ok(reading) => (Some(Arc::new(reading)), None),
+                Ok(reading) => (Some(Arc::new(Second::from(reading))), None),
                 Err(error) => (None, Some(error.to_string())),
             }
         } else {
             (None, None)
         };
-        if let Some(reading) = &reading {
-            queue.put_reading(reading.clone());
-            let samples: Vec<(SeriesKey, f64)> = reading
-                .metrics
-                .iter()
-                .filter_map(|metric| Some((metric.key.clone(), metric.sample()?)))
-                .collect();
-            if let Err(error) = store.append_samples(reading.vitals.time, &samples) {
+        if let Some(second) = &second {
+            queue.put_second(second.clone());
+            let time = second.reading.vitals.time;
+            if let Err(error) = store.append_samples(time, &second.samples) {
                 tracing::warn!(%error, "samples are not stored");
             }
         }
         latest.send_replace(Latest {
-            reading,
+            second,
             usage,
             failure,
         });

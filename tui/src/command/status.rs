@@ -21,7 +21,11 @@ pub(crate) async fn run(client: &Client, args: &OutputArgs) -> Result<ExitCode, 
         }
     }
     out.flush()?;
-    Ok(ExitCode::SUCCESS)
+    // So that a supervisor, as a container's health check, need not read the text.
+    Ok(match status.health {
+        Health::Failing { .. } => ExitCode::FAILURE,
+        Health::Ok | Health::Degraded { .. } => ExitCode::SUCCESS,
+    })
 }
 
 fn lines(status: &Status) -> Vec<String> {

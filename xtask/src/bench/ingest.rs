@@ -306,7 +306,6 @@ fn start_agent(binary: &Path) -> Result<Server, String> {
         .arg("--socket")
         .arg(data.join("agent.sock"))
         .args(["--listen", &address.to_string()])
-        .env("HARK_LIMITS__INGEST_RATE", "0")
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()

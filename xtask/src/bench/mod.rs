@@ -6,6 +6,7 @@ mod host;
 mod ingest;
 mod load;
 mod store;
+mod template;
 mod tui;
 
 use clap::Subcommand;
@@ -30,6 +31,8 @@ enum What {
     Ingest(ingest::Args),
     /// The store: commits, scans, size
     Store(store::Args),
+    /// Log templates: grouping accuracy, ablations, lines a second
+    Template(template::Args),
     /// The console: time of a frame
     Tui(tui::Args),
 }
@@ -40,6 +43,7 @@ pub(crate) fn run(args: Args) -> Result<(), Error> {
         What::Detect(args) => detect::run(args),
         What::Ingest(args) => ingest::run(&args),
         What::Store(args) => store::run(args),
+        What::Template(args) => template::run(&args),
         What::Tui(args) => tui::run(args),
     }
 }

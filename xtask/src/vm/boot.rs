@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::vm::kernels::Kernel;
 
 const QEMU: &str = "qemu-system-x86_64";
-/// Bytes of the virtual disk.
+/// Bytes of the virtual disk; the guest program overwrites no disk of another size.
 const DISK: u64 = 16 << 20;
 
 /// What a boot left behind.
@@ -81,7 +81,7 @@ pub(super) fn boot(
         .arg(kernel.image())
         .arg("-initrd")
         .arg(initramfs)
-        .args(["-append", "console=ttyS0 panic=-1"])
+        .args(["-append", "console=ttyS0 panic=-1 hark.guest"])
         // Relative, for a comma in a path would have a meaning.
         .current_dir(dir)
         .args([

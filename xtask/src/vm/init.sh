@@ -31,7 +31,7 @@ mount -t tracefs tracefs /sys/kernel/tracing
 guest "as booted"
 guest "beside another agent" --beside
 guest "memlock limit 0, without CAP_SYS_RESOURCE" --memlock
-guest "only the capabilities it asks for" --capabilities
+guest "only CAP_BPF, CAP_PERFMON, CAP_SYS_PTRACE" --capabilities
 guest "unprivileged user" --user
 
 mount -t tmpfs none /sys/kernel/btf

@@ -42,6 +42,8 @@ pub(super) enum Line {
         what: String,
         /// What is wrong; absent where all is right.
         wrong: Option<String>,
+        /// Why this kernel cannot tell it.
+        limit: Option<String>,
     },
     /// The kernel side did not start.
     Error {
@@ -54,6 +56,24 @@ pub(super) enum Line {
     End,
 }
 
+/// Something that was caused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Check {
+    feature: String,
+    what: String,
+    outcome: Outcome,
+}
+
+/// Whether hark told what was caused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Outcome {
+    Told,
+    /// Hark did not, and should have.
+    Wrong(String),
+    /// The kernel cannot.
+    Limit(String),
+}
+
 /// What hark did in one scenario.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Scenario {
@@ -61,8 +81,7 @@ pub(super) struct Scenario {
     facts: Vec<(String, String, bool)>,
     /// In the order told; with the reason where it is off.
     features: Vec<(String, Option<String>)>,
-    /// Feature, what was caused, and what is wrong.
-    checks: Vec<(String, String, Option<String>)>,
+    checks: Vec<Check>,
     error: Option<String>,
     done: bool,
 }
@@ -126,9 +145,9 @@ impl Report {
             } else if scenario.features.is_empty() {
                 add("no feature was told");
             }
-            for (feature, what, why) in &scenario.checks {
-                if let Some(why) = why {
-                    add(&format!("{feature}: {what}: {why}"));
+            for check in &scenario.checks {
+                if let Outcome::Wrong(why) = &check.outcome {
+                    add(&format!("{}: {}: {why}", check.feature, check.what));
                 }
             }
         }
@@ -156,7 +175,19 @@ impl Scenario {
                 feature,
                 what,
                 wrong,
-            } => self.checks.push((feature, what, wrong)),
+                limit,
+            } => {
+                let outcome = match (wrong, limit) {
+                    (Some(wrong), _) => Outcome::Wrong(wrong),
+                    (None, Some(limit)) => Outcome::Limit(limit),
+                    (None, None) => Outcome::Told,
+                };
+                self.checks.push(Check {
+                    feature,
+                    what,
+                    outcome,
+                });
+            }
             Line::Error { text } => self.error = Some(text),
             Line::Done => self.done = true,
             Line::Scenario { .. } | Line::End => {}
@@ -165,13 +196,11 @@ impl Scenario {
 
     /// In a word or two, how a check went.
     fn check(&self, feature: &str, what: &str, notes: &mut Notes) -> String {
-        let found = self
-            .checks
-            .iter()
-            .find(|(f, w, _)| f == feature && w == what);
-        match found {
-            Some((_, _, None)) => "yes".to_owned(),
-            Some((_, _, Some(wrong))) => notes.mark("**no**", wrong),
+        let same = |check: &&Check| check.feature == feature && check.what == what;
+        match self.checks.iter().find(same).map(|check| &check.outcome) {
+            Some(Outcome::Told) => "yes".to_owned(),
+            Some(Outcome::Wrong(why)) => notes.mark("**wrong**", why),
+            Some(Outcome::Limit(why)) => notes.mark("no", why),
             None => match self.features.iter().find(|(name, _)| name == feature) {
                 Some((_, Some(reason))) => notes.mark("off", reason),
                 Some((_, None)) | None => "–".to_owned(),
@@ -195,11 +224,8 @@ impl Scenario {
             .iter()
             .filter_map(|(name, off)| Some((name, off.as_ref()?)))
             .collect();
-        let told = self
-            .checks
-            .iter()
-            .filter(|(_, _, wrong)| wrong.is_none())
-            .count();
+        let told = |check: &&Check| check.outcome == Outcome::Told;
+        let told = self.checks.iter().filter(told).count();
         let all = self.checks.len();
         let mut text = if off.is_empty() {
             "all on".to_owned()
@@ -324,8 +350,8 @@ fn rows(reports: &[Report]) -> Vec<(String, String)> {
     };
     let scenarios = || reports.iter().flat_map(|r| &r.scenarios);
     for scenario in scenarios() {
-        for (feature, what, _) in &scenario.checks {
-            add((feature.clone(), what.clone()));
+        for check in &scenario.checks {
+            add((check.feature.clone(), check.what.clone()));
         }
     }
     rows
@@ -340,8 +366,8 @@ mod tests {
 {"is":"fact","name":"kernel type information (BTF)","found":"there","good":true,"remedy":null}
 {"is":"feature","name":"oom","off":null,"programs":["tracepoint oom:mark_victim"]}
 {"is":"feature","name":"tcp","off":null,"programs":[]}
-{"is":"check","feature":"oom","what":"a kill","wrong":null}
-{"is":"check","feature":"tcp","what":"a refusal","wrong":"not told within 10 s"}
+{"is":"check","feature":"oom","what":"a kill","wrong":null,"limit":null}
+{"is":"check","feature":"tcp","what":"a refusal","wrong":"not told within 10 s","limit":null}
 {"is":"done"}
 {"is":"scenario","name":"no BTF"}
 {"is":"fact","name":"kernel type information (BTF)","found":"missing","good":false,"remedy":"boot a kernel with CONFIG_DEBUG_INFO_BTF"}
@@ -359,7 +385,7 @@ mod tests {
             "### What is told, by kernel\n\n\
              | Feature and what was caused | 6.1.0 |\n|---|---|\n\
              | `oom`: a kill | yes |\n\
-             | `tcp`: a refusal | **no** [1] |\n\n\
+             | `tcp`: a refusal | **wrong** [1] |\n\n\
              ### What is left under faults\n\n\
              | Fault | 6.1.0 |\n|---|---|\n\
              | as booted | all on; 1/2 told |\n\

@@ -1,0 +1,15 @@
+//! The programs in the running kernel: each event is caused for real, and every field of it checked.
+//! Needs the privileges that the agent needs; without them each test says that it is skipped.
+//!
+//! `HARK_EBPF_OBJECT` names an object to test instead of the committed one.
+
+mod accounting;
+mod capabilities;
+mod features;
+mod latency;
+mod listener;
+mod oom;
+mod process;
+mod signal;
+mod tcp;
+mod unprivileged;

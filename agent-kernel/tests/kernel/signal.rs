@@ -1,0 +1,138 @@
+use std::process::{Child, Command};
+
+use hark_kernel::{Data, Feature, Options, Sender, SignalResult};
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::listener::{Listener, assert_recent, options, pid, wait_until};
+
+/// A process that sleeps, under the name of what it executes.
+fn sleeper() -> Child {
+    let child = Command::new("sleep").arg("100").spawn().expect("sleep");
+    // `spawn` returns as soon as the old program is gone, before the new name is there.
+    let comm = format!("/proc/{}/comm", child.id());
+    wait_until("the new name", || {
+        (std::fs::read_to_string(&comm).ok()? == "sleep\n").then_some(())
+    });
+    child
+}
+
+fn id(child: &Child) -> Pid {
+    Pid::from_child(child)
+}
+
+#[test]
+fn a_kill_is_told_with_sender_and_receiver() {
+    let Some(listener) = Listener::start(&[Feature::Signal]) else {
+        return;
+    };
+    let mut victim = sleeper();
+    let script = format!("kill -9 {}; true", victim.id());
+    let mut killer = Command::new("sh")
+        .args(["-c", &script])
+        .spawn()
+        .expect("sh");
+    killer.wait().expect("end");
+    victim.wait().expect("end");
+    let (event, signal) = listener.wait("the signal", |event| match &event.data {
+        Data::Signal(signal) if pid(event) == Some(victim.id()) && signal.signal == 9 => {
+            Some(signal.clone())
+        }
+        _ => None,
+    });
+    assert_recent(&event);
+    assert_eq!(event.process.expect("a process").comm, "sleep");
+    assert_eq!(signal.code, 0, "SI_USER");
+    assert_eq!(signal.result, SignalResult::Delivered);
+    assert!(signal.to_process);
+    assert_eq!(signal.address, None);
+    let sender = Sender {
+        pid: killer.id(),
+        uid: 0,
+        comm: "sh".to_owned(),
+    };
+    assert_eq!(signal.sender, Some(sender));
+}
+
+#[test]
+fn what_becomes_of_a_signal_is_told() {
+    let Some(listener) = Listener::start(&[Feature::Signal]) else {
+        return;
+    };
+    let mut child = Command::new("sh")
+        .args(["-c", "trap '' USR1; kill -STOP $$; read line"])
+        .stdin(std::process::Stdio::piped())
+        .spawn()
+        .expect("sh");
+    let result = |number: u8, nth: usize| {
+        wait_until("the signal", || {
+            listener
+                .all(|event| match &event.data {
+                    Data::Signal(s) if pid(event) == Some(child.id()) && s.signal == number => {
+                        Some(s.result)
+                    }
+                    _ => None,
+                })
+                .get(nth)
+                .copied()
+        })
+    };
+    assert_eq!(result(19, 0), SignalResult::Delivered); // it has stopped, and ignores USR1
+    kill_process(id(&child), Signal::USR1).expect("kill");
+    assert_eq!(result(10, 0), SignalResult::Ignored);
+    kill_process(id(&child), Signal::TERM).expect("kill");
+    kill_process(id(&child), Signal::TERM).expect("kill");
+    assert_eq!(result(15, 0), SignalResult::Delivered);
+    assert_eq!(result(15, 1), SignalResult::AlreadyPending);
+    child.kill().expect("kill");
+    child.wait().expect("end");
+}
+
+#[test]
+fn a_fault_is_told_with_its_address() {
+    let Some(listener) = Listener::start(&[Feature::Signal, Feature::Process]) else {
+        return;
+    };
+    let script = "import ctypes; ctypes.string_at(0x1234)";
+    let mut child = Command::new("python3")
+        .args(["-c", script])
+        .spawn()
+        .expect("python3");
+    child.wait().expect("end");
+    let (event, signal) = listener.wait("the fault", |event| match &event.data {
+        Data::Signal(signal) if pid(event) == Some(child.id()) && signal.signal == 11 => {
+            Some(signal.clone())
+        }
+        _ => None,
+    });
+    assert_eq!(signal.address, Some(0x1234));
+    assert_eq!(signal.code, 1, "SEGV_MAPERR");
+    assert_eq!(signal.sender, None);
+    assert!(
+        event
+            .process
+            .expect("a process")
+            .comm
+            .starts_with("python3")
+    );
+}
+
+#[test]
+fn signals_that_are_not_wanted_are_not_told() {
+    let only_kill = Options {
+        signals: 1 << 8,
+        ..options(&[Feature::Signal])
+    };
+    let Some(listener) = Listener::with(&only_kill) else {
+        return;
+    };
+    let mut child = sleeper();
+    kill_process(id(&child), Signal::CONT).expect("kill");
+    kill_process(id(&child), Signal::KILL).expect("kill");
+    child.wait().expect("end");
+    let signals = |event: &hark_kernel::KernelEvent| match &event.data {
+        Data::Signal(signal) if pid(event) == Some(child.id()) => Some(signal.signal),
+        _ => None,
+    };
+    listener.wait("the kill", signals);
+    assert_eq!(listener.all(signals), [9]);
+}

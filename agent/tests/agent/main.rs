@@ -1,0 +1,14 @@
+//! Tests of the agent as its users meet it: the real program, on real sockets, with a real store.
+//!
+//! Those that need root say so and pass without it having tested anything.
+
+mod harness;
+
+mod access;
+mod cli;
+mod durability;
+mod errors;
+mod ingest;
+mod lifecycle;
+mod observe;
+mod stream;
