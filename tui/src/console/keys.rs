@@ -30,6 +30,9 @@ pub(crate) enum Action {
     ZoomOut,
     PanBack,
     PanForward,
+    Acknowledge,
+    Silence,
+    Note,
     NextUnusual,
     PreviousUnusual,
     Copy,
@@ -144,10 +147,13 @@ const EVERYWHERE: Place = Place::Everywhere;
 const EVENTS: Place = Place::In(&[Tab::Events]);
 const OVERVIEW: Place = Place::In(&[Tab::Overview]);
 const EVENT_LISTS: Place = Place::In(&[Tab::Overview, Tab::Events]);
-const SUBJECTS: Place = Place::In(&[Tab::Overview, Tab::Events, Tab::Processes]);
+const SUBJECTS: Place = Place::In(&[Tab::Overview, Tab::Incidents, Tab::Events, Tab::Processes]);
+const COPIED: Place = Place::In(&[Tab::Overview, Tab::Events, Tab::Processes]);
+const INCIDENTS: Place = Place::In(&[Tab::Incidents]);
 const METRICS: Place = Place::In(&[Tab::Metrics]);
 const NOT_METRICS: Place = Place::In(&[
     Tab::Overview,
+    Tab::Incidents,
     Tab::Events,
     Tab::Processes,
     Tab::Kernel,
@@ -161,6 +167,10 @@ pub(crate) const BINDINGS: &[Binding] = &[
     bind(&[key(KeyCode::Enter)], Action::Open, OVERVIEW, Some("open"), "Open the selected unusual event"),
     bind(&[key(KeyCode::Enter)], Action::Open, EVENTS, Some("detail"), "Show all of the selected event"),
     bind(&[key(KeyCode::Enter)], Action::Open, PROCESSES, Some("events"), "Show the events of the selected process"),
+    bind(&[key(KeyCode::Enter)], Action::Open, INCIDENTS, Some("events"), "Show the events around the selected incident"),
+    bind(&[ch('A')], Action::Acknowledge, INCIDENTS, Some("acknowledge"), "Note that the incident was seen"),
+    bind(&[ch('S')], Action::Silence, INCIDENTS, Some("silence"), "Silence the incident for an hour, or end its silence"),
+    bind(&[ch('i')], Action::Note, INCIDENTS, Some("note"), "Write a note on the incident"),
     bind(&[ch('/'), ch('f')], Action::Filter, METRICS, Some("search"), "Search in the names of metrics"),
     bind(&[ch('+'), ch('=')], Action::ZoomIn, METRICS, Some("closer"), "Look at less time, closer"),
     bind(&[ch('-')], Action::ZoomOut, METRICS, Some("wider"), "Look at more time"),
@@ -176,7 +186,7 @@ pub(crate) const BINDINGS: &[Binding] = &[
     bind(&[ch('a')], Action::Around, EVENT_LISTS, None, "Show what happened around this event"),
     bind(&[ch('n')], Action::NextUnusual, EVENTS, Some("next unusual"), "Go to the next unusual event"),
     bind(&[ch('N')], Action::PreviousUnusual, EVENTS, None, "Go to the unusual event before"),
-    bind(&[ch('y')], Action::Copy, SUBJECTS, None, "Copy the selected event as JSON (OSC 52)"),
+    bind(&[ch('y')], Action::Copy, COPIED, None, "Copy the selected event as JSON (OSC 52)"),
     bind(&[ch('j'), key(KeyCode::Down)], Action::Move(Move::Down), EVERYWHERE, None, "Down"),
     bind(&[ch('k'), key(KeyCode::Up)], Action::Move(Move::Up), EVERYWHERE, None, "Up"),
     bind(&[ctrl('d'), key(KeyCode::PageDown)], Action::Move(Move::PageDown), EVERYWHERE, None, "A page down"),
@@ -186,11 +196,12 @@ pub(crate) const BINDINGS: &[Binding] = &[
     bind(&[key(KeyCode::Tab), ch('l'), key(KeyCode::Right)], Action::NextTab, EVERYWHERE, None, "The next view"),
     bind(&[key(KeyCode::BackTab), ch('h'), key(KeyCode::Left)], Action::PreviousTab, EVERYWHERE, None, "The view before"),
     bind(&[ch('1')], Action::Show(Tab::Overview), EVERYWHERE, None, "Overview: what is unusual, vital signs, events"),
-    bind(&[ch('2')], Action::Show(Tab::Events), EVERYWHERE, None, "Events: all, filtered and followed"),
-    bind(&[ch('3')], Action::Show(Tab::Metrics), EVERYWHERE, None, "Metrics: every series over time"),
-    bind(&[ch('4')], Action::Show(Tab::Processes), EVERYWHERE, None, "Processes: who uses what"),
-    bind(&[ch('5')], Action::Show(Tab::Kernel), EVERYWHERE, None, "Kernel: pressure, network, programs and their cost"),
-    bind(&[ch('6')], Action::Show(Tab::Health), EVERYWHERE, None, "Health: the agent itself"),
+    bind(&[ch('2')], Action::Show(Tab::Incidents), EVERYWHERE, None, "Incidents: what is unusual together, and who is behind it"),
+    bind(&[ch('3')], Action::Show(Tab::Events), EVERYWHERE, None, "Events: all, filtered and followed"),
+    bind(&[ch('4')], Action::Show(Tab::Metrics), EVERYWHERE, None, "Metrics: every series over time"),
+    bind(&[ch('5')], Action::Show(Tab::Processes), EVERYWHERE, None, "Processes: who uses what"),
+    bind(&[ch('6')], Action::Show(Tab::Kernel), EVERYWHERE, None, "Kernel: pressure, network, programs and their cost"),
+    bind(&[ch('7')], Action::Show(Tab::Health), EVERYWHERE, None, "Health: the agent itself"),
     bind(&[ch('?'), key(KeyCode::F(1))], Action::Help, EVERYWHERE, Some("help"), "This help"),
     bind(&[ch(':'), ctrl('p')], Action::Palette, EVERYWHERE, Some("commands"), "Find a command by its words"),
     bind(&[ch('x')], Action::ClearFilter, EVENTS, None, "Clear the filter"),

@@ -4,6 +4,7 @@ use std::cell::Cell;
 
 use hark_api::{SeriesData, SeriesKey, SeriesPoint, Timestamp};
 
+use super::ask::Ask;
 use crate::clean::{self, Clean};
 
 const SECOND: i64 = 1_000_000_000;
@@ -29,19 +30,6 @@ const FINE_EVERY: i64 = SECOND;
 const COARSE_EVERY: i64 = 15 * SECOND;
 /// How long an answer is waited for before it is asked for again.
 const PATIENCE: i64 = 5 * SECOND;
-
-/// Something to ask the agent.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Ask {
-    /// Which series there are.
-    List,
-    /// The points of one, from a time up to before another.
-    Data {
-        key: SeriesKey,
-        from: Timestamp,
-        to: Timestamp,
-    },
-}
 
 /// A series as it is listed.
 struct Entry {

@@ -1,7 +1,9 @@
 //! All that the console knows. `update` changes it, `view` draws it; it does neither itself.
 
+pub(crate) mod ask;
 pub(crate) mod browse;
 pub(crate) mod history;
+pub(crate) mod incidents;
 pub(crate) mod log;
 pub(crate) mod metrics;
 pub(crate) mod processes;
@@ -9,11 +11,12 @@ pub(crate) mod unusual;
 
 use std::cell::Cell;
 
-use hark_api::{Event, EventId, FilterError, Status, Timestamp, Vitals};
+use hark_api::{Event, EventId, FilterError, IncidentId, Status, Timestamp, Vitals};
 use tui_input::Input;
 
 use self::browse::Browse;
 use self::history::History;
+use self::incidents::Incidents;
 use self::log::EventLog;
 use self::metrics::Metrics;
 use self::processes::Processes;
@@ -44,6 +47,7 @@ pub(crate) struct App {
     pub(crate) detail: Detail,
     pub(crate) processes: Processes,
     pub(crate) metrics: Metrics,
+    pub(crate) incidents: Incidents,
     /// How far the views of plain text are scrolled.
     pub(crate) scroll: Scroll,
     pub(crate) overlay: Overlay,
@@ -74,6 +78,7 @@ impl App {
             detail: Detail::default(),
             processes: Processes::default(),
             metrics: Metrics::new(),
+            incidents: Incidents::default(),
             scroll: Scroll::default(),
             overlay: Overlay::None,
             filters_used: Vec::new(),
@@ -113,6 +118,7 @@ pub(crate) enum Link {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Tab {
     Overview,
+    Incidents,
     Events,
     Metrics,
     Processes,
@@ -121,8 +127,9 @@ pub(crate) enum Tab {
 }
 
 impl Tab {
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::Overview,
+        Self::Incidents,
         Self::Events,
         Self::Metrics,
         Self::Processes,
@@ -133,6 +140,7 @@ impl Tab {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Overview => "Overview",
+            Self::Incidents => "Incidents",
             Self::Events => "Events",
             Self::Metrics => "Metrics",
             Self::Processes => "Processes",
@@ -196,6 +204,11 @@ pub(crate) enum Overlay {
         selected: usize,
     },
     Filter(FilterPrompt),
+    /// A note on an incident.
+    Note {
+        input: Input,
+        id: IncidentId,
+    },
     /// A search in the names of metrics, and what was searched for before.
     Search {
         input: Input,

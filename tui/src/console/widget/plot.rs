@@ -7,6 +7,8 @@ use ratatui::style::Style;
 use super::canvas::Canvas;
 use crate::moment;
 
+/// Lines of the scale at most.
+const MAX_LINES: u32 = 20;
 /// Columns before the curve, for the values.
 const VALUES: u16 = 10;
 
@@ -56,7 +58,7 @@ impl Plot<'_> {
         let values = self
             .points
             .iter()
-            .filter(|p| p.min.is_finite() && p.max.is_finite());
+            .filter(|p| is_drawable(p.min) && is_drawable(p.max));
         let (least, most) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, m), p| {
             (l.min(p.min), m.max(p.max))
         });
@@ -94,7 +96,7 @@ impl Plot<'_> {
     ) {
         let theme = canvas.theme;
         let dots = "·".repeat(place.width.into());
-        let lines = ((high - low) / step).round() as u32;
+        let lines = (((high - low) / step).round() as u32).min(MAX_LINES);
         for line in 0..=lines {
             let value = low + step * f64::from(line);
             let share = (value - low) / (high - low);
@@ -169,7 +171,7 @@ impl Plot<'_> {
         let gap = i64::from(self.step) * 3_000_000_000;
         for point in self.points {
             let at = point.time.as_nanos();
-            if at < from || at >= to || !point.mean.is_finite() {
+            if at < from || at >= to || !is_drawable(point.mean) {
                 continue;
             }
             let column = (((at - from) as f64 / width) as usize).min(columns - 1);
@@ -222,6 +224,11 @@ impl Plot<'_> {
             }
         }
     }
+}
+
+/// Whether a scale can hold the value: differences and multiples of it are numbers too.
+fn is_drawable(value: f64) -> bool {
+    value.abs() < 1e300
 }
 
 /// The next of 1, 2, 5, 10 … that is no less.
