@@ -5,9 +5,10 @@
 mod batch;
 mod body;
 mod event;
+mod trace;
 mod value;
 
 pub use batch::{Parsed, TooMany, parse_array, parse_lines};
 pub(super) use body::{BodyType, read};
-pub(super) use event::parse_traceparent;
 pub use event::{Context, Refused, parse_event};
+pub(super) use trace::parse_traceparent;
