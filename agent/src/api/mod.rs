@@ -1,6 +1,6 @@
 //! The REST API: poem endpoints, one file a resource, behind one guard.
 //!
-//! [`server`] accepts connections and knows the peer; [`guard`] gives every request its id, checks
+//! [`server`] accepts connections and knows the peer; `guard` gives every request its id, checks
 //! where it comes from, and turns every error into a problem document; [`auth`] says who may do
 //! what; the rest are resources.
 

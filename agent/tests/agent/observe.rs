@@ -142,6 +142,11 @@ fn the_api_describes_itself_without_a_network() {
             );
         }
     }
+    let problem = &spec["paths"]["/log"]["post"]["responses"]["default"]["content"];
+    assert!(
+        problem.to_string().contains("application/problem+json"),
+        "{problem}"
+    );
     paths.sort();
     insta::assert_snapshot!(paths.join("\n"), @r"
 GET /events q,from,to,order,limit,cursor

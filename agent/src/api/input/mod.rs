@@ -1,6 +1,6 @@
 //! What is sent: reading a body within its bounds, and making events of it.
 //!
-//! [`body`] collects and decompresses, [`event`] parses one event, [`batch`] an array or lines.
+//! `body` collects and decompresses, `event` parses one event, `batch` an array or lines.
 
 mod batch;
 mod body;
