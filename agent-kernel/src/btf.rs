@@ -278,11 +278,10 @@ impl<'a> Btf<'a> {
             CONST | VOLATILE | RESTRICT | TYPE_TAG => {
                 self.type_name(ty.size_or_target, depth + 1)?
             }
-            STRUCT => format!("struct {name}"),
+            // Unions and structs have one kind of forward declaration.
+            STRUCT | FWD => format!("struct {name}"),
             UNION => format!("union {name}"),
             ENUM | ENUM64 => format!("enum {name}"),
-            // Unions and structs have one kind of forward declaration.
-            FWD => format!("struct {name}"),
             _ => name.into_owned(),
         })
     }
