@@ -153,7 +153,7 @@ impl Kernel {
             withheld: self.tally.withheld.load(Relaxed),
             malformed: self.tally.malformed.load(Relaxed),
             missed: self.missed(),
-            untracked: self.processes.write().overflowed,
+            untracked: self.processes.overflowed(),
         }
     }
 
