@@ -65,9 +65,6 @@ impl<S: FnMut(&mut Vec<KernelEvent>)> Reader<S> {
     /// Reads until it is told to stop; then what is there already, and ends.
     pub(crate) fn run(mut self) {
         let kept = self.processes.are_kept();
-        if kept {
-            self.processes.write().resync(since_boot());
-        }
         let mut batch = Vec::with_capacity(BATCH);
         let mut lost = 0;
         let mut checked = Instant::now();
