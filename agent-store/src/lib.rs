@@ -6,8 +6,11 @@
 #![forbid(unsafe_code)]
 
 mod block;
+mod check;
 mod cursor;
 mod error;
+#[cfg(test)]
+mod faults;
 mod files;
 mod hot;
 mod index;
@@ -25,6 +28,7 @@ mod series;
 mod store;
 mod wire;
 
+pub use check::Check;
 pub use cursor::{Cursor, InvalidCursor};
 pub use error::Error;
 pub use options::Options;
