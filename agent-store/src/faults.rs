@@ -220,8 +220,10 @@ fn script(store: &Store, retry: bool, done: &mut Acknowledged) {
         done.model_tried = round as u8;
         match again(&mut || store.put_checkpoint("model", &[round as u8; 5000])) {
             Ok(()) => done.model = Some(round as u8),
-            Err(_) if retry => panic!("the second try failed"),
-            Err(_) => return,
+            Err(error) => {
+                assert!(!retry, "the second try failed: {error}");
+                return;
+            }
         }
         let time = Timestamp::from_nanos(round as i64 * 100_000_000_000);
         let _ = store.append_samples(time, &[(SeriesKey::new("x"), round as f64)]);

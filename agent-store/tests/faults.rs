@@ -283,18 +283,15 @@ fn flipped_bits_are_noticed_and_never_answered() {
         let mut found = BTreeMap::new();
         let mut refused = false;
         loop {
-            match store.events(&query) {
-                Ok(page) => {
-                    found.extend(page.events.into_iter().map(|event| (event.id.0, event)));
-                    match page.next {
-                        Some(next) => query.after = Some(next),
-                        None => break,
-                    }
+            if let Ok(page) = store.events(&query) {
+                found.extend(page.events.into_iter().map(|event| (event.id.0, event)));
+                match page.next {
+                    Some(next) => query.after = Some(next),
+                    None => break,
                 }
-                Err(_) => {
-                    refused = true;
-                    break;
-                }
+            } else {
+                refused = true;
+                break;
             }
         }
         for (id, found) in &found {

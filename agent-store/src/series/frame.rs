@@ -104,6 +104,9 @@ impl<const N: usize> Frame<N> {
     }
 }
 
+/// What a series has: time in seconds, and value.
+pub(crate) type Values<const N: usize> = Vec<(i64, [f64; N])>;
+
 /// A frame as it is read.
 pub(crate) struct Reader<'a> {
     pub(crate) times: Vec<i64>,
@@ -157,7 +160,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The values of one series: time and value of each tick that has one.
-    pub(crate) fn track<const N: usize>(&self, series: u32) -> Read<Vec<(i64, [f64; N])>> {
+    pub(crate) fn track<const N: usize>(&self, series: u32) -> Read<Values<N>> {
         for chunk in self.chunks() {
             let (number, chunk) = chunk?;
             if number == series {
@@ -168,16 +171,14 @@ impl<'a> Reader<'a> {
     }
 
     /// The values of all series.
-    pub(crate) fn tracks<const N: usize>(
-        &self,
-    ) -> impl Iterator<Item = Read<(u32, Vec<(i64, [f64; N])>)>> {
+    pub(crate) fn tracks<const N: usize>(&self) -> impl Iterator<Item = Read<(u32, Values<N>)>> {
         self.chunks().map(|chunk| {
             let (series, chunk) = chunk?;
             Ok((series, self.values(chunk)?))
         })
     }
 
-    fn values<const N: usize>(&self, chunk: &[u8]) -> Read<Vec<(i64, [f64; N])>> {
+    fn values<const N: usize>(&self, chunk: &[u8]) -> Read<Values<N>> {
         let mut bytes = Take(chunk);
         let some = bytes.varint()? as usize;
         if some > self.times.len() {
@@ -210,7 +211,7 @@ fn put_values(out: &mut Vec<u8>, values: &[f64]) {
     const EXACT: f64 = 9_007_199_254_740_992.0;
     let whole = values
         .iter()
-        .all(|value| value.trunc() == *value && value.abs() <= EXACT);
+        .all(|value| value.fract().abs() < f64::MIN_POSITIVE && value.abs() <= EXACT);
     let numbers: Vec<i64> = if whole {
         out.put_u8(WHOLE);
         values.iter().map(|value| *value as i64).collect()
@@ -295,7 +296,7 @@ mod tests {
 
     /// Stored is what was given, to within what is promised.
     fn near(given: f64, stored: f64) -> bool {
-        given == stored
+        given.to_bits() == stored.to_bits()
             || (given.is_nan() && stored.is_nan())
             || (given - stored).abs() <= given.abs() * 2f64.powi(-17)
             || given.abs() < f64::MIN_POSITIVE && stored.abs() <= f64::MIN_POSITIVE

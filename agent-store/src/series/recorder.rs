@@ -335,7 +335,7 @@ pub(crate) fn stored(
     let mut points = Vec::new();
     let (first, end) = (seconds(from), seconds(to).saturating_add(1));
     table::frames(file, step, first, end, |bytes| {
-        read_points(bytes, series, step, &mut points)
+        read_points(bytes, series, step, &mut points);
     })?;
     Ok(points)
 }
