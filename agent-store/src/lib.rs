@@ -5,6 +5,7 @@
 //! any number of threads.
 #![forbid(unsafe_code)]
 
+mod backup;
 mod block;
 mod check;
 mod cursor;
@@ -28,6 +29,7 @@ mod series;
 mod store;
 mod wire;
 
+pub use backup::Imported;
 pub use check::Check;
 pub use cursor::{Cursor, InvalidCursor};
 pub use error::Error;

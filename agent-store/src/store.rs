@@ -532,7 +532,7 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// Makes the directory, for its owner only.
-fn create_private(dir: &Path) -> Result<(), Error> {
+pub(crate) fn create_private(dir: &Path) -> Result<(), Error> {
     use std::os::unix::fs::DirBuilderExt as _;
     std::fs::DirBuilder::new()
         .recursive(true)

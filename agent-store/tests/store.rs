@@ -517,3 +517,160 @@ fn a_closed_store_says_so() {
     ));
     assert!(matches!(other.put_checkpoint("x", b""), Err(Error::Closed)));
 }
+
+#[test]
+fn a_backup_made_while_open_restores_to_the_same_store() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = open(&dir.path().join("store"));
+    let all = many(&store, 12_000);
+    store.put_checkpoint("model", b"learned").expect("kept");
+    let file = dir.path().join("backup.redb");
+    store.backup(&file).expect("backed up");
+    assert!(
+        store.backup(&file).is_err(),
+        "an existing file is not overwritten"
+    );
+    store
+        .commit(&[event(12_001, 1, "after the backup")])
+        .expect("committed");
+
+    let restored = dir.path().join("restored");
+    Store::restore(&file, &restored).expect("restored");
+    assert!(
+        Store::restore(&file, &restored).is_err(),
+        "a store is not overwritten"
+    );
+    let copy = open(&restored);
+    let query = EventQuery {
+        order: Order::Arrival,
+        limit: 10_000,
+        ..EventQuery::default()
+    };
+    assert_eq!(pages(&copy, query), ids(&all));
+    assert_eq!(
+        copy.event(EventId(11_999)).expect("read").as_ref(),
+        all.get(11_998)
+    );
+    assert_eq!(copy.next_event_id(), EventId(12_001));
+    assert_eq!(
+        copy.get_checkpoint("model").expect("read").as_deref(),
+        Some(&b"learned"[..])
+    );
+    assert!(copy.check().expect("checked").is_clean());
+}
+
+#[test]
+fn what_is_exported_is_imported_and_bad_lines_are_named() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = open(&dir.path().join("a"));
+    let all = many(&store, 3_000);
+    let mut lines = Vec::new();
+    let query = EventQuery {
+        filter: Filter::parse("service:s1").expect("a filter"),
+        ..EventQuery::default()
+    };
+    let exported = store.export(&query, &mut lines).expect("exported");
+    assert_eq!(exported, 1_000);
+    lines.extend_from_slice(b"\n{\"message\":\n");
+
+    let other = open(&dir.path().join("b"));
+    other.commit(&[event(1, 1, "first")]).expect("committed");
+    let imported = other.import(&mut lines.as_slice()).expect("imported");
+    assert_eq!((imported.stored, imported.refused), (1_000, 1));
+    assert_eq!(imported.reasons[0].0, 1_002);
+    let copy = other.event(EventId(2)).expect("read").expect("there");
+    let original = all
+        .iter()
+        .find(|event| event.service.as_deref() == Some("s1"))
+        .expect("one");
+    assert_eq!(
+        copy,
+        Event {
+            id: EventId(2),
+            ..original.clone()
+        }
+    );
+}
+
+#[test]
+fn check_reads_everything_and_finds_it_whole() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = open(dir.path());
+    many(&store, 12_000);
+    let check = store.check().expect("checked");
+    assert!(check.is_clean());
+    assert_eq!(check.events, 12_000);
+    assert!(check.blocks > 0);
+}
+
+#[test]
+fn a_store_of_a_later_format_is_refused_and_left_alone() {
+    let dir = tempfile::tempdir().expect("a directory");
+    open(dir.path()).close().expect("closed");
+    {
+        let db = redb::Database::open(dir.path().join("main.redb")).expect("a database");
+        let txn = db.begin_write().expect("begun");
+        let meta: redb::TableDefinition<'_, &str, u64> = redb::TableDefinition::new("meta");
+        txn.open_table(meta)
+            .expect("a table")
+            .insert("format", 99)
+            .expect("written");
+        txn.commit().expect("committed");
+    }
+    let refused = Store::open(dir.path(), Options::default());
+    assert!(
+        matches!(refused, Err(Error::Format { found: 99, .. })),
+        "{refused:?}"
+    );
+}
+
+/// Far more than fits is written, at the least size: the files keep to it, the newest events stay.
+#[test]
+fn the_files_keep_to_their_size() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let options = Options {
+        max_bytes: 64 << 20,
+        max_age: YEARS,
+        ..Options::default()
+    };
+    let store = Store::open(dir.path(), options).expect("opened");
+    // Text that no coding makes less of than half.
+    let mut state = 1u64;
+    let mut random = move || {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        state >> 32
+    };
+    let pool: String = (0..1 << 16).map(|_| format!("{:08x}", random())).collect();
+    let mut largest = 0;
+    let mut id = 0;
+    while id < 90_000 {
+        let batch: Vec<_> = (0..500)
+            .map(|_| {
+                id += 1;
+                let at = random() as usize % (pool.len() - 2048);
+                event(id, id as i64, &pool[at..at + 2048])
+            })
+            .collect();
+        store.commit(&batch).expect("committed");
+        if id % 5_000 == 0 {
+            store
+                .maintain(Timestamp::from_nanos(0))
+                .expect("maintained");
+            largest = largest.max(store.status().bytes);
+        }
+    }
+    let status = store.status();
+    assert!(largest <= 64 << 20, "{} MiB", largest >> 20);
+    assert!(
+        status.events < 80_000 && status.events > 25_000,
+        "{} events",
+        status.events
+    );
+    assert_eq!(status.newest, Some(EventId(90_000)));
+    let page = store.events(&EventQuery::default()).expect("read");
+    assert_eq!(page.events[0].id, EventId(90_000));
+}
+
+const YEARS: Duration = Duration::from_secs(100 * 365 * 86_400);

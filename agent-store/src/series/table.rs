@@ -7,11 +7,11 @@ use crate::files::DbFile;
 use crate::series::Step;
 
 /// Series by number: name, first and last second.
-const NAMES: TableDefinition<'static, u32, (&'static str, i64, i64)> =
+pub(crate) const NAMES: TableDefinition<'static, u32, (&'static str, i64, i64)> =
     TableDefinition::new("series");
 /// Step in seconds, first second, and a number that tells apart frames that begin in one second
 /// → a frame.
-const FRAMES: TableDefinition<'static, (u8, i64, u32), &'static [u8]> =
+pub(crate) const FRAMES: TableDefinition<'static, (u8, i64, u32), &'static [u8]> =
     TableDefinition::new("frames");
 
 /// The longest that a frame is, in seconds: finding those that may reach into a stretch of time
