@@ -39,5 +39,14 @@ pub use records::{Incident, IncidentId, Reply};
 pub use series::{Point, SeriesInfo, Step};
 pub use store::{Maintenance, Store};
 
+/// What the fuzz targets call.
+#[cfg(fuzzing)]
+pub mod fuzz {
+    /// Reads bytes as a block's data, past the checksum, and every event in it.
+    pub fn read_block(bytes: &[u8]) {
+        crate::block::read_all(bytes);
+    }
+}
+
 /// The format of the files that this version writes.
 pub const FORMAT: u32 = 1;
