@@ -119,13 +119,11 @@ impl Store {
                 out.write_all(b"\n").map_err(Error::io(what))?;
                 count += 1;
             }
-            match page.next {
-                Some(next) => query.after = Some(next),
-                None => {
-                    out.flush().map_err(Error::io(what))?;
-                    return Ok(count);
-                }
-            }
+            let Some(next) = page.next else {
+                out.flush().map_err(Error::io(what))?;
+                return Ok(count);
+            };
+            query.after = Some(next);
         }
     }
 
