@@ -182,6 +182,11 @@ impl Tail {
         }
     }
 
+    /// Bytes that it takes beside itself.
+    pub fn size(&self) -> usize {
+        (self.bins.capacity() + self.survival.capacity()) * size_of::<f32>()
+    }
+
     /// How many values it saw, ever.
     pub fn seen(&self) -> u64 {
         self.pushed

@@ -50,6 +50,14 @@ pub(crate) struct Season {
 }
 
 impl Season {
+    /// Bytes that it takes beside itself.
+    pub(crate) fn size(&self) -> usize {
+        let learned = self.learned.as_ref();
+        learned.map_or(0, |l| {
+            l.phases.capacity() * size_of::<Phase>() + l.residuals.size()
+        })
+    }
+
     pub(crate) fn push(&mut self, value: f64, window: &Window) -> Phased {
         self.seen += 1;
         let phased = self
