@@ -86,8 +86,10 @@ pub struct Learning {
 }
 
 const FORMAT: u8 = 1;
-/// Samples of the host before its own calibration replaces the bound over all series.
-const HOST_LEARN: u64 = 3600;
+/// Samples of the host before its own calibration is heard beside the bound over all series, and
+/// before it replaces it.
+const HOST_LEARN_FROM: u64 = 1800;
+const HOST_LEARN: u64 = 7200;
 /// Seconds after which a series that no longer comes is forgotten.
 const FORGET: f64 = 86_400.0;
 
@@ -297,12 +299,18 @@ impl Engine {
         let mut findings = Vec::new();
         unusual.sort_by(|a, b| b.0.total_cmp(&a.0));
         for (score, key, value, assessment) in unusual {
+            // Each series adds its alarms to the host's: as many as there are, at most.
             let bound = 10f64.powf(score) / judged.max(1) as f64;
-            let calibrated = (self.host_scores.seen() >= HOST_LEARN)
-                .then(|| self.host_scores.chance(score))
-                .flatten()
+            let calibrated = self
+                .host_scores
+                .chance(score)
                 .map(|p| self.config.series.step / p);
-            let period = calibrated.unwrap_or(bound).min(EXTRAPOLATION * watched);
+            let period = match (calibrated, self.host_scores.seen()) {
+                (Some(own), HOST_LEARN..) => own,
+                (Some(own), HOST_LEARN_FROM..) => own.min(bound),
+                _ => bound,
+            }
+            .min(EXTRAPOLATION * watched);
             let tier = Tier::from(ReturnPeriod::from_secs(period));
             if tier == Tier::Normal {
                 continue;
