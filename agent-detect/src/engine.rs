@@ -248,6 +248,11 @@ impl Engine {
             subject: Subject {
                 process: event.process.as_deref().cloned(),
                 service: event.service.clone(),
+                device: event
+                    .fields
+                    .get("device")
+                    .and_then(|d| d.as_str())
+                    .map(str::to_owned),
                 template: event.template,
                 ..Subject::default()
             },

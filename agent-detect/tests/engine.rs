@@ -224,6 +224,16 @@ fn a_job_that_stops_is_missed_within_two_beats() {
 }
 
 #[test]
+fn a_failing_disk_is_a_fact() {
+    let mut engine = Engine::new(Config::default());
+    let mut error = event(1.0, Source::Kernel, Kind::BlockError, "sda failed to read");
+    error.fields.set("device", "sda");
+    let finding = engine.event(&mut error).expect("a finding");
+    assert_eq!(error.verdict.tier, Tier::Critical);
+    assert_eq!(finding.subject.device.as_deref(), Some("sda"));
+}
+
+#[test]
 fn a_crash_loop_is_a_fact() {
     let mut engine = Engine::new(Config::default());
     let mut tiers = Vec::new();
