@@ -42,7 +42,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             series: series::Config::default(),
-            max_series: 1000,
+            max_series: 512,
             host: host::Config::default(),
             host_step: 10.0,
             templates: template::Config::default(),
@@ -68,6 +68,9 @@ pub enum RestoreError {
     /// It is cut short or damaged.
     #[error("the checkpoint is damaged: {0}")]
     Damaged(#[from] postcard::Error),
+    /// It cannot be compressed or decompressed.
+    #[error("the checkpoint cannot be compressed or read: {0}")]
+    Compression(#[source] std::io::Error),
 }
 
 /// What an engine knows and still has to learn.
@@ -85,7 +88,7 @@ pub struct Learning {
     pub remaining: f64,
 }
 
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
 /// Samples of the host before its own calibration is heard beside the bound over all series, and
 /// before it replaces it.
 const HOST_LEARN_FROM: u64 = 1800;
@@ -163,7 +166,10 @@ impl Engine {
                 wanted: FORMAT,
             });
         }
-        let engine: Self = postcard::from_bytes(state)?;
+        let reader = zstd::Decoder::with_buffer(state).map_err(RestoreError::Compression)?;
+        // Holds one text at a time.
+        let mut scratch = vec![0; 1 << 20];
+        let (engine, _): (Self, _) = postcard::from_io((reader, &mut scratch))?;
         if engine.config != *config {
             return Err(RestoreError::Settings);
         }
@@ -175,7 +181,13 @@ impl Engine {
     /// # Errors
     /// None that a caller can cause; the encoder's own.
     pub fn checkpoint(&self) -> Result<Vec<u8>, RestoreError> {
-        Ok(postcard::to_extend(self, vec![FORMAT])?)
+        // Compressed on the way: the plain form of a thousand series is never in memory.
+        let mut writer = zstd::Encoder::new(vec![FORMAT], 1).map_err(RestoreError::Compression)?;
+        writer
+            .include_checksum(true)
+            .map_err(RestoreError::Compression)?;
+        let writer = postcard::to_io(self, writer)?;
+        writer.finish().map_err(RestoreError::Compression)
     }
 
     /// Judges an event, sets its template and verdict, and learns it. The event should have its

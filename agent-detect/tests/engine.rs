@@ -319,6 +319,9 @@ fn damaged_and_foreign_checkpoints_are_refused() {
     let bytes = Engine::new(config.clone())
         .checkpoint()
         .expect("serialises");
+    let mut flipped = bytes.clone();
+    flipped[bytes.len() / 2] ^= 4;
+    assert!(Engine::restore(&config, &flipped).is_err());
     assert!(Engine::restore(&config, &bytes[..bytes.len() / 2]).is_err());
     let other = Config {
         max_series: 7,
