@@ -61,6 +61,7 @@ pub(crate) fn news(app: &mut App, news: News) {
             app.history.push(&vitals);
             app.vitals = Some(Clean::new(*vitals));
         }
+        News::Past(past) => app.history.fill(past),
         News::Events(events) => {
             for event in events {
                 app.unusual.push(&event);
