@@ -33,41 +33,35 @@ impl Kept {
             Some(file) => file,
             None => File::open(&self.path)?,
         };
-        read_at_start(&file, buffer)?;
+        let text = read_at_start(&file, buffer)?;
         self.file = Some(file);
-        Ok(buffer)
+        Ok(text)
     }
 }
 
 /// Reads a file that is not worth keeping open.
 pub(crate) fn read_once<'b>(path: &str, buffer: &'b mut Vec<u8>) -> io::Result<&'b [u8]> {
     let file = rustix::fs::openat(CWD, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
-    read_at_start(&File::from(file), buffer)?;
-    Ok(buffer)
+    read_at_start(&File::from(file), buffer)
 }
 
-/// Reads until the end: the kernel gives files of many records piecewise.
-pub(crate) fn read_at_start(file: &File, buffer: &mut Vec<u8>) -> io::Result<()> {
-    // Filled to its capacity once, so that later reads write over old text, not over fresh zeros.
+/// Reads until the end: the kernel gives files of many records piecewise. The buffer only grows, and
+/// is written over; the text is what is given back.
+pub(crate) fn read_at_start<'b>(file: &File, buffer: &'b mut Vec<u8>) -> io::Result<&'b [u8]> {
     let mut length = 0;
-    buffer.resize(buffer.capacity().max(4096), 0);
     loop {
         if length == buffer.len() {
             if length >= MAX_TEXT {
                 break;
             }
-            buffer.resize(length * 2, 0);
+            buffer.resize((length * 2).max(8192), 0);
         }
         match file.read_at(&mut buffer[length..], length as u64) {
             Ok(0) => break,
             Ok(n) => length += n,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => {
-                buffer.clear();
-                return Err(error);
-            }
+            Err(error) => return Err(error),
         }
     }
-    buffer.truncate(length);
-    Ok(())
+    Ok(&buffer[..length])
 }

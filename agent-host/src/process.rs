@@ -156,13 +156,13 @@ impl Processes {
                 continue;
             };
             // It may have ended since.
-            let Some(stat) = read(&dir, pid, "stat", buffer).and_then(|()| parse(buffer)) else {
+            let Some(stat) = read(&dir, pid, "stat", buffer).and_then(parse) else {
                 continue;
             };
             let io = if stat.kernel {
                 None
             } else {
-                read(&dir, pid, "io", buffer).and_then(|()| parse_io(buffer))
+                read(&dir, pid, "io", buffer).and_then(parse_io)
             };
             self.now.push(Seen {
                 stat,
@@ -235,7 +235,7 @@ impl Processes {
             };
             if seen.uid.is_none() || seen.uid_age >= USER_PASSES {
                 seen.uid = read(dir, seen.stat.pid.into(), "status", buffer)
-                    .and_then(|()| parse_uid(buffer))
+                    .and_then(parse_uid)
                     .or(seen.uid);
                 seen.uid_age = 0;
             }
@@ -311,8 +311,8 @@ fn choose(all: &[Seen], limit: usize) -> Vec<usize> {
     chosen
 }
 
-/// Reads a file of a process into the buffer; `None` where it ended or may not be read.
-fn read(proc: &File, pid: u64, file: &str, buffer: &mut Vec<u8>) -> Option<()> {
+/// The text of a file of a process, in the buffer; `None` where it ended or may not be read.
+fn read<'b>(proc: &File, pid: u64, file: &str, buffer: &'b mut Vec<u8>) -> Option<&'b [u8]> {
     use std::fmt::Write as _;
     let mut path = String::with_capacity(24);
     let _ = write!(path, "{pid}/{file}");

@@ -122,8 +122,8 @@ impl Collector {
         let devices = options.max_devices;
         Self {
             files: Files::new(&options),
-            buffer: Vec::with_capacity(32 << 10),
-            second_buffer: Vec::with_capacity(4 << 10),
+            buffer: Vec::new(),
+            second_buffer: Vec::new(),
             last: None,
             metrics: 0,
             cpu: Cpu::new(options.max_cpus, ticks),

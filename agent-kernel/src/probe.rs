@@ -7,7 +7,7 @@ use hark_api::Feature as FeatureReport;
 
 use crate::cgroup::Hierarchy;
 use crate::loader::{self, BTF_PATH};
-use crate::{Error, Options, kernel, tracefs};
+use crate::{Error, Options, kernel, lockdown, tracefs};
 
 /// What works here and what does not.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -140,14 +140,10 @@ fn tracing_fs() -> Fact {
 }
 
 fn lockdown() -> Fact {
-    let text = read_to_string("/sys/kernel/security/lockdown").unwrap_or_default();
-    let mode = text.split(['[', ']']).nth(1).unwrap_or("none");
-    let remedy = "in this mode kernel memory may not be read: boot with lockdown=integrity or less";
-    fact(
-        "lockdown",
-        mode,
-        (mode == "confidentiality").then_some(remedy),
-    )
+    let mode = lockdown::mode();
+    let (_, remedy) = lockdown::FORBIDS;
+    let remedy = lockdown::forbids(&mode).then_some(remedy);
+    fact("lockdown", mode, remedy)
 }
 
 fn memlock() -> Fact {

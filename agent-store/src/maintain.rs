@@ -10,7 +10,7 @@ use hark_api::{EventId, Timestamp};
 use crate::index::BlockRef;
 use crate::seal::Sealer;
 use crate::store::{Inner, bytes_on_disk, lock};
-use crate::{Error, Maintenance, records, sealed};
+use crate::{Error, Maintenance, Step, records, sealed, series};
 
 /// How commits, the sealer and retention work together.
 pub(crate) struct Sealing {
@@ -23,8 +23,16 @@ pub(crate) struct Sealing {
     thread: Mutex<Option<JoinHandle<()>>>,
     /// Why the last sealing failed.
     failed: Mutex<Option<String>>,
+    series: Mutex<SeriesUse>,
     /// When compaction last ran.
     compacted: Mutex<Option<Instant>>,
+}
+
+/// What series take on disk, and when that was looked at.
+#[derive(Debug, Default)]
+struct SeriesUse {
+    bytes: u64,
+    at: Option<Instant>,
 }
 
 #[derive(Debug, Default)]
@@ -51,6 +59,7 @@ impl Sealing {
             shared: Arc::default(),
             thread: Mutex::default(),
             failed: Mutex::default(),
+            series: Mutex::default(),
             compacted: Mutex::default(),
         })
     }
@@ -241,6 +250,7 @@ impl Inner {
         }
         done.sealed = self.seal(false)?;
         done.expired = self.expire(ago(options.max_age))? + self.shrink(options.max_bytes)?;
+        self.expire_series(now, &options)?;
         self.trim_hot()?;
         records::trim_replies(&self.hot, ago(options.reply_age), options.max_replies)?;
         records::trim_incidents(&self.main, ago(options.max_age))?;
@@ -264,7 +274,6 @@ impl Inner {
                 .map(|row| row.last)
                 .last()
         };
-        // Let go of the index before it is changed below.
         let last = old_hot(&self.index());
         if let Some(last) = last {
             // The sealer must not be at work on what goes.
@@ -278,15 +287,36 @@ impl Inner {
         Ok(events)
     }
 
+    /// Removes what is too old of the series; looked at every few minutes.
+    fn expire_series(&self, now: Timestamp, options: &crate::Options) -> Result<(), Error> {
+        const EVERY: Duration = Duration::from_secs(300);
+        let mut looked = lock(&self.sealing.series);
+        if looked.at.is_some_and(|last| last.elapsed() < EVERY) {
+            return Ok(());
+        }
+        let now = now.as_nanos().div_euclid(1_000_000_000);
+        let before = |age: Duration| now.saturating_sub_unsigned(age.as_secs());
+        let oldest = [
+            (Step::Second, before(options.series_1s)),
+            (Step::TenSeconds, before(options.series_10s)),
+            (Step::Minute, before(options.series_60s)),
+        ];
+        let (_, ended) = series::expire(&self.main, oldest)?;
+        lock(&self.series).forget(&ended);
+        looked.bytes = series::bytes(&self.main)?;
+        looked.at = Some(Instant::now());
+        Ok(())
+    }
+
     /// Removes the oldest blocks until the files can keep to the size.
     fn shrink(&self, max_bytes: u64) -> Result<u64, Error> {
         let max_bytes = max_bytes.max(MIN_BYTES);
         let blocks = Arc::clone(&self.index().blocks);
         let used: u64 = blocks.iter().map(|block| block.disk).sum();
-        let hot = file_len(&self.dir.join("hot.redb"));
+        let beside = file_len(&self.dir.join("hot.redb")) + lock(&self.sealing.series).bytes;
         // Free pages, half-full pages of the trees and what is written before old pages are free
         // again: measured to stay under a tenth.
-        let allowed = (max_bytes - max_bytes / 8).saturating_sub(hot);
+        let allowed = (max_bytes - max_bytes / 8).saturating_sub(beside);
         let mut excess = used.saturating_sub(allowed);
         let mut due = Vec::new();
         for block in blocks.iter() {

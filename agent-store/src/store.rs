@@ -1,6 +1,5 @@
 //! The store itself: what is open, and the calls on it.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant};
@@ -14,6 +13,7 @@ use crate::lock::Lock;
 use crate::maintain::{self, Sealing};
 use crate::query::{self, EventQuery, Findings, Page, Stats, StatsQuery};
 use crate::records::{self, Incident, IncidentId, Reply};
+use crate::series::{self, Recorder};
 use crate::{Error, Options, Point, SeriesInfo, Step, sealed};
 
 /// The events, series, incidents and detector models of one host. Cheap to clone; all clones are
@@ -45,7 +45,7 @@ pub(crate) struct Inner {
     /// Blocks found damaged, to be set aside.
     pub(crate) damaged: Mutex<Vec<EventId>>,
     last_error: Mutex<Option<(Timestamp, String)>>,
-    series: Mutex<HashMap<SeriesKey, Vec<(Timestamp, f64)>>>,
+    pub(crate) series: Mutex<Recorder>,
     _lock: Lock,
 }
 
@@ -85,6 +85,7 @@ impl Store {
         let main = DbFile::new(main, true)?;
         let opened = sealed::open(&main)?;
         let loaded = hot::load(&hot)?;
+        let recorder = Recorder::open(&main)?;
         let mut index = Index {
             damaged: opened.damaged + (opened.broken.len() + loaded.damaged.len()) as u64,
             last: loaded.removed.max(opened.sealed),
@@ -105,7 +106,7 @@ impl Store {
             sealing: Sealing::new()?,
             damaged: Mutex::new(opened.broken),
             last_error: Mutex::default(),
-            series: Mutex::default(),
+            series: Mutex::new(recorder),
             _lock: lock,
         }));
         maintain::start_sealer(&store.0)?;
@@ -207,11 +208,20 @@ impl Store {
         time: Timestamp,
         samples: &[(SeriesKey, f64)],
     ) -> Result<(), Error> {
-        let mut series = lock(&self.0.series);
-        for (key, value) in samples {
-            series.entry(key.clone()).or_default().push((time, *value));
-        }
-        Ok(())
+        let inner = &*self.0;
+        let (max_series, flush) = {
+            let options = inner.options();
+            (options.max_series, options.series_flush)
+        };
+        let mut recorder = lock(&inner.series);
+        recorder.add(time, samples, max_series, flush);
+        inner.noting(|| recorder.write(&inner.main))
+    }
+
+    /// Samples that were not kept since the store was opened: of series beyond
+    /// [`Options::max_series`], and of hours in which nothing could be written.
+    pub fn lost_samples(&self) -> u64 {
+        lock(&self.0.series).lost()
     }
 
     /// All series that are stored, by name.
@@ -219,20 +229,7 @@ impl Store {
     /// # Errors
     /// What the database refuses.
     pub fn series(&self) -> Result<Vec<SeriesInfo>, Error> {
-        let series = lock(&self.0.series);
-        let mut all: Vec<_> = series
-            .iter()
-            .filter_map(|(key, samples)| {
-                let (first, last) = (samples.first()?.0, samples.last()?.0);
-                Some(SeriesInfo {
-                    key: key.clone(),
-                    first,
-                    last,
-                })
-            })
-            .collect();
-        all.sort_by(|a, b| a.key.cmp(&b.key));
-        Ok(all)
+        Ok(lock(&self.0.series).list())
     }
 
     /// The points of a series from `from` to before `to`, oldest first; none where the series is
@@ -247,19 +244,16 @@ impl Store {
         to: Timestamp,
         step: Step,
     ) -> Result<Vec<Point>, Error> {
-        let _ = step;
-        let series = lock(&self.0.series);
-        let samples = series.get(key).map(Vec::as_slice).unwrap_or_default();
-        Ok(samples
-            .iter()
-            .filter(|(time, _)| *time >= from && *time < to)
-            .map(|&(time, value)| Point {
-                time,
-                mean: value,
-                min: value,
-                max: value,
-            })
-            .collect())
+        let pending = lock(&self.0.series).pending(key, step);
+        let Some((number, pending)) = pending else { return Ok(Vec::new()) };
+        let mut points =
+            self.0.noting(|| series::stored(&self.0.main, number, step, from, to))?;
+        points.extend(pending);
+        points.retain(|point| point.time >= from && point.time < to);
+        points.sort_by_key(|point| point.time);
+        // A clock that stepped back gives a second twice; the later sample is the last.
+        points.dedup_by_key(|point| point.time);
+        Ok(points)
     }
 
     /// Keeps a detector's model under a name; an older one goes.
@@ -384,10 +378,16 @@ impl Store {
     /// What the database refuses.
     pub fn close(self) -> Result<(), Error> {
         self.0.sealing.stop();
+        let flushed = {
+            let mut recorder = lock(&self.0.series);
+            recorder.end_frame();
+            recorder.write(&self.0.main)
+        };
+        let trimmed = self.0.trim_hot();
         let _commits = lock(&self.0.committing);
         self.0.hot.shut();
         self.0.main.shut();
-        Ok(())
+        flushed.and(trimmed)
     }
 }
 

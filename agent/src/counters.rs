@@ -54,6 +54,8 @@ pub struct Counters {
     pub responses: [Counter; 5],
     /// Why the store cannot write now, and since when.
     failing: Mutex<Option<(Timestamp, String)>>,
+    /// A failure that ended and was not told of yet.
+    recovered: Mutex<Option<(Timestamp, String)>>,
 }
 
 impl Counters {
@@ -70,6 +72,14 @@ impl Counters {
             .clone()
     }
 
+    /// A failure of the store that ended, told once.
+    pub fn take_recovery(&self) -> Option<(Timestamp, String)> {
+        self.recovered
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .take()
+    }
+
     /// Notes whether the store works; gives the failure that just ended or began, if any did.
     pub fn note_store(&self, error: Option<&str>) -> StoreTurn {
         let mut failing = self
@@ -78,7 +88,14 @@ impl Counters {
             .unwrap_or_else(std::sync::PoisonError::into_inner);
         match (failing.take(), error) {
             (None, None) => StoreTurn::None,
-            (Some(was), None) => StoreTurn::Recovered(was),
+            (Some(was), None) => {
+                let mut recovered = self
+                    .recovered
+                    .lock()
+                    .unwrap_or_else(std::sync::PoisonError::into_inner);
+                recovered.get_or_insert(was.clone());
+                StoreTurn::Recovered(was)
+            }
             (None, Some(error)) => {
                 *failing = Some((Timestamp::now(), error.to_owned()));
                 StoreTurn::Failed

@@ -72,8 +72,8 @@ pub(super) struct Index {
     patterns: HashKeyed<u64, u32>,
     /// Templates by the hash of their pattern with a wildcard for one word.
     columns: HashKeyed<u64, Column>,
-    /// Templates by the hash of their pattern with a wildcard for one compound.
-    compounds: HashKeyed<u64, Vec<u32>>,
+    /// Templates that have a canonical pattern other than their own, by its hash.
+    spelled: HashKeyed<u64, Vec<u32>>,
     /// Templates by the hash of their pattern with a wildcard at every likely place.
     alike: HashKeyed<u64, Vec<u32>>,
     /// Templates with a run of wildcards, by the hash of their pattern with one for each run.
@@ -173,9 +173,9 @@ impl Index {
         self.columns.get(&hash)
     }
 
-    /// The templates that have a compound where the pattern of this hash has a wildcard.
-    pub(super) fn compounds(&self, hash: u64) -> &[u32] {
-        self.compounds.get(&hash).map_or(&[], Vec::as_slice)
+    /// The templates whose canonical pattern has this hash, and is not their own.
+    pub(super) fn spelled(&self, hash: u64) -> &[u32] {
+        self.spelled.get(&hash).map_or(&[], Vec::as_slice)
     }
 
     /// The templates that are equal but for their likely places, by the hash of the pattern
@@ -213,9 +213,8 @@ impl Index {
             let hash = pattern.hash_with(&likely);
             self.alike.entry(hash).or_default().push(id);
         }
-        for compound in pattern.compounds() {
-            let hash = pattern.with_wildcard(compound, false).hash();
-            self.compounds.entry(hash).or_default().push(id);
+        if let Some(canonical) = pattern.canonical() {
+            self.spelled.entry(canonical.hash()).or_default().push(id);
         }
         if let Some(collapsed) = pattern.collapsed() {
             self.runs.entry(collapsed.hash()).or_default().push(id);
@@ -246,9 +245,8 @@ impl Index {
         if likely.len() >= 2 {
             drop_id(&mut self.alike, pattern.hash_with(&likely), id);
         }
-        for compound in pattern.compounds() {
-            let hash = pattern.with_wildcard(compound, false).hash();
-            drop_id(&mut self.compounds, hash, id);
+        if let Some(canonical) = pattern.canonical() {
+            drop_id(&mut self.spelled, canonical.hash(), id);
         }
         if let Some(collapsed) = pattern.collapsed() {
             drop_id(&mut self.runs, collapsed.hash(), id);

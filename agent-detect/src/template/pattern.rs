@@ -140,12 +140,22 @@ impl Pattern {
         let mut key = self.key[..first.start as usize].to_vec();
         key.push(WILD);
         key.extend_from_slice(&self.key[last.end as usize..]);
-        let mut places = Vec::new();
-        if range.len() == 1 {
-            places.clone_from(&self.found);
-            if found {
-                add(&mut places, range.start as u16);
-            }
+        let shorter = range.len() as u16 - 1;
+        let (start, end) = (range.start as u16, range.end as u16);
+        let mut places: Vec<_> = self
+            .found
+            .iter()
+            .filter(|&&place| place < start || place >= end)
+            .map(|&place| {
+                if place < start {
+                    place
+                } else {
+                    place - shorter
+                }
+            })
+            .collect();
+        if found {
+            add(&mut places, start);
         }
         Self::of_key(&key, places)
     }
@@ -176,7 +186,7 @@ impl Pattern {
 
     /// Parts of chunks that may be one value written in two ways, as `LOCAL(0)` beside
     /// `10.0.0.1`: a word and a variable without white space between them, no key and its value.
-    pub(super) fn compounds(&self) -> impl Iterator<Item = Range<usize>> + '_ {
+    fn compounds(&self) -> impl Iterator<Item = Range<usize>> + '_ {
         self.chunks().filter_map(|mut chunk| {
             let closed = |at: usize| matches!(self.at(at), b"," | b";" | b":" | b"." | b"!" | b"?");
             while !chunk.is_empty() && closed(chunk.end - 1) {
@@ -248,6 +258,22 @@ impl Pattern {
             last_wild = wild;
         }
         (usize::from(count) < self.parts.len()).then(|| Self::of_key(&key, found))
+    }
+
+    /// This pattern with one wildcard for each compound and for each run of wildcards, if it has
+    /// any.
+    pub(super) fn canonical(&self) -> Option<Self> {
+        let compounds: Vec<_> = self.compounds().collect();
+        if compounds.is_empty() {
+            return self.collapsed();
+        }
+        let plain = compounds
+            .into_iter()
+            .rev()
+            .fold(self.clone(), |pattern, range| {
+                pattern.with_wildcard(range, false)
+            });
+        Some(plain.collapsed().unwrap_or(plain))
     }
 
     /// For each wildcard of this pattern, the tokens of a covered shape that it stands for: one,

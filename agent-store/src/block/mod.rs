@@ -5,13 +5,13 @@
 //! byte, the number of events, three groups of columns, each readable alone - what is always
 //! looked at, messages, and the rest - and the xxh3 checksum of all that.
 
-mod column;
+pub(crate) mod column;
 mod head;
 mod message;
 mod rest;
 mod shape;
 mod skip;
-mod stream;
+pub(crate) mod stream;
 mod tokens;
 mod view;
 

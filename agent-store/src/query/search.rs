@@ -184,8 +184,7 @@ fn page(mut best: Best, order: Order, limit: usize, out_of_time: Option<Place>) 
     let mut complete = best.cut.is_none();
     if let Some(certain) = out_of_time {
         // What comes after this may have something before it that was not looked at.
-        let uncertain = best.events.split_off(&certain);
-        drop(uncertain);
+        best.events.retain(|place, _| *place <= certain);
         complete = best.events.len() > limit;
     }
     let more = best.events.len() > limit;

@@ -12,7 +12,7 @@ use hark_api::InputError;
 use http::{HeaderValue, Method, StatusCode, header};
 use poem::error::{MethodNotAllowedError, NotFoundError};
 use poem::{Endpoint, Request, Response};
-use poem_openapi::error::ParseParamError;
+use poem_openapi::error::{ParseParamError, ParsePathError};
 use tracing::Instrument as _;
 
 use super::App;
@@ -94,6 +94,14 @@ impl Methods {
 }
 
 impl Path {
+    /// The name of the part that varies, as in `id`; no path here has two.
+    fn variable(&self) -> Option<&str> {
+        self.parts.iter().find_map(|part| {
+            let name = part.strip_prefix('{')?;
+            name.strip_suffix('}')
+        })
+    }
+
     fn allow(&self) -> String {
         let mut allow = String::new();
         for (method, _) in &self.methods {
@@ -360,6 +368,9 @@ fn explain(error: &poem::Error, method: &Method, path: &str, found: &Path) -> Ap
     }
     if let Some(error) = error.downcast_ref::<ParseParamError>() {
         return ApiError::parameter(error.name, error.reason.clone());
+    }
+    if let Some(error) = error.downcast_ref::<ParsePathError>() {
+        return ApiError::parameter(found.variable().unwrap_or(error.name), error.reason.clone());
     }
     let kind = if error.status().is_server_error() {
         ProblemKind::Internal

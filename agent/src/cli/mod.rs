@@ -29,19 +29,35 @@ struct Cli {
 #[derive(Args, Debug)]
 struct Options {
     /// The configuration file; without it /etc/hark/agent.toml, where there is one
-    #[arg(long, global = true, value_name = "FILE", env = "HARK_CONFIG")]
+    #[arg(
+        long,
+        global = true,
+        overrides_with = "config",
+        value_name = "FILE",
+        env = "HARK_CONFIG"
+    )]
     config: Option<PathBuf>,
     /// Where events are kept (data_dir)
-    #[arg(long, global = true, value_name = "DIR")]
+    #[arg(long, global = true, overrides_with = "data_dir", value_name = "DIR")]
     data_dir: Option<String>,
     /// The Unix socket (api.socket); empty for none
-    #[arg(long, global = true, value_name = "PATH")]
+    #[arg(long, global = true, overrides_with = "socket", value_name = "PATH")]
     socket: Option<String>,
     /// Addresses to listen on, with commas (api.listen); empty for none
-    #[arg(long, global = true, value_name = "ADDR:PORT")]
+    #[arg(
+        long,
+        global = true,
+        overrides_with = "listen",
+        value_name = "ADDR:PORT"
+    )]
     listen: Option<String>,
     /// How much the agent logs (log.level)
-    #[arg(long, global = true, value_name = "LEVEL")]
+    #[arg(
+        long,
+        global = true,
+        overrides_with = "log_level",
+        value_name = "LEVEL"
+    )]
     log_level: Option<String>,
     /// Any key of the configuration, as in --set store.max_age=7d
     #[arg(long, global = true, value_name = "KEY=VALUE")]

@@ -178,7 +178,7 @@ pub struct Vitals {
     pub max_processes: usize,
     /// Control groups that are read.
     pub max_cgroups: usize,
-    /// Block devices, file systems, interfaces and CPUs, of each.
+    /// Block devices, file systems and interfaces, of each.
     pub max_devices: usize,
 }
 

@@ -23,12 +23,12 @@ fn the_configuration_is_checked_and_shown() {
         "{said}"
     );
 
+    place.config("");
     let flag = place
         .command(&["config", "check", "--set", "store.nope=1"])
         .output()
         .expect("runs");
     assert!(String::from_utf8_lossy(&flag.stderr).contains("store.nope"));
-    place.config("");
     let variable = place
         .command(&["config", "check"])
         .env("HARK_STORE_MAX_AGE", "soon")

@@ -103,6 +103,8 @@ fn a_full_disk_is_told_and_survived() {
         let space = vec![0; 1 << 20];
         let mut file = std::fs::File::create(&filler).expect("made");
         while std::io::Write::write_all(&mut file, &space).is_ok() {}
+        // Open files keep their space.
+        drop(file);
         let refused = wait_for("the disk to be full", || {
             let answer = send();
             (answer.status != 200).then_some(answer)

@@ -202,7 +202,12 @@ fn what_is_wrong_with_a_request_is_named() {
             "too-large",
             "50000",
         ),
-        (get("/events?q=tier>=loud"), 400, "invalid-filter", "column"),
+        (
+            get("/events?q=tier%3E%3Dloud"),
+            400,
+            "invalid-filter",
+            "column",
+        ),
         (
             get("/events?limit=0"),
             400,

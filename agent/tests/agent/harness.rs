@@ -277,7 +277,7 @@ impl Request {
     pub(crate) fn send(self, mut stream: impl Read + Write) -> Answer {
         self.write(&mut stream);
         let mut bytes = Vec::new();
-        let mut part = [0; 64 << 10];
+        let mut part = [0; 16 << 10];
         loop {
             match stream.read(&mut part) {
                 Ok(0) => break,
@@ -343,10 +343,8 @@ impl Answer {
     /// Asserts that it is a whole problem document of this kind, and gives it.
     pub(crate) fn problem(&self, status: u16, kind: &str) -> Value {
         assert_eq!(self.status, status, "{}", self.text());
-        assert_eq!(
-            self.header("content-type"),
-            Some("application/problem+json")
-        );
+        let content_type = self.header("content-type");
+        assert_eq!(content_type, Some("application/problem+json"), "{self:?}");
         let problem = self.json();
         assert_eq!(problem["type"], format!("/problems/{kind}"), "{problem}");
         assert_eq!(problem["status"], status);
@@ -417,7 +415,7 @@ impl<S: Read + Write> Frames<S> {
             let line = self.line()?;
             // Sizes of chunks and the ends between them carry none of these names.
             if let Some(event) = line.strip_prefix("event: ") {
-                frame.event = event.trim().to_owned();
+                event.trim().clone_into(&mut frame.event);
             } else if let Some(id) = line.strip_prefix("id: ") {
                 frame.id = id.trim().parse().ok();
             } else if let Some(data) = line.strip_prefix("data: ") {

@@ -2,6 +2,9 @@
 //!
 //! Those that need root say so and pass without it having tested anything.
 
+// Tests build small texts; how fast does not matter.
+#![allow(clippy::format_collect, clippy::format_push_string)]
+
 mod harness;
 
 mod access;

@@ -143,7 +143,28 @@ fn the_api_describes_itself_without_a_network() {
         }
     }
     paths.sort();
-    insta::assert_snapshot!(paths.join("\n"), @"");
+    insta::assert_snapshot!(paths.join("\n"), @r"
+GET /events q,from,to,order,limit,cursor
+GET /events/stream q,after,Last-Event-ID
+GET /events/{id} id
+GET /healthz
+GET /incidents open,before,limit
+GET /incidents/{id} id
+GET /metrics
+GET /processes
+GET /readyz
+GET /series name
+GET /series/data key,from,to,step
+GET /status
+GET /templates
+GET /vitals
+GET /vitals/stream
+POST /incidents/{id}/acknowledge id
+POST /incidents/{id}/notes id
+POST /incidents/{id}/silence id
+POST /log
+POST /logs
+");
 
     let page = Request::new("GET", "/docs")
         .header("Accept-Encoding", "gzip")

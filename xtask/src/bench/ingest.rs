@@ -221,7 +221,7 @@ fn print_table(rows: &[Row]) {
 }
 
 /// The shared events where they are, or ones made alike.
-fn events(root: &Path) -> Result<Vec<String>, String> {
+pub(crate) fn events(root: &Path) -> Result<Vec<String>, String> {
     let shared = root.join("../shared/bench/ingest/events200k.ndjson.gz");
     if !shared.exists() {
         println!("the shared events are not here: using ones made alike");

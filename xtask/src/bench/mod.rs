@@ -2,6 +2,7 @@
 //! and print what the docs quote.
 
 mod detect;
+mod ebpf;
 mod host;
 mod ingest;
 mod load;
@@ -27,6 +28,8 @@ enum What {
     Host(host::Args),
     /// Anomaly detection
     Detect(detect::Args),
+    /// Hearing the kernel, beside bpftrace, libbpf-tools and perf: cost, delivered, lost
+    Ebpf(ebpf::Args),
     /// Ingest over HTTP, beside Flask + SQLite + scikit-learn and rsyslog
     Ingest(ingest::Args),
     /// The store: commits, scans, size
@@ -41,6 +44,7 @@ pub(crate) fn run(args: Args) -> Result<(), Error> {
     match args.what {
         What::Host(args) => host::run(args),
         What::Detect(args) => detect::run(args),
+        What::Ebpf(args) => ebpf::run(&args),
         What::Ingest(args) => ingest::run(&args),
         What::Store(args) => store::run(args),
         What::Template(args) => template::run(&args),

@@ -18,6 +18,10 @@ ip link set lo up
 # Addresses reserved for documentation, sent to where nobody answers: what goes there is sent again.
 ip route add 192.0.2.0/24 dev lo
 
+if [ -e /hark-ebpf.o ]; then
+    export HARK_EBPF_OBJECT=/hark-ebpf.o
+fi
+
 exec 3>/dev/ttyS1
 stty -F /dev/ttyS1 raw -echo
 
@@ -30,8 +34,9 @@ guest "tracefs not mounted"
 mount -t tracefs tracefs /sys/kernel/tracing
 guest "as booted"
 guest "beside another agent" --beside
+guest "after an agent was killed" --killed
 guest "memlock limit 0, without CAP_SYS_RESOURCE" --memlock
-guest "only CAP_BPF, CAP_PERFMON, CAP_SYS_PTRACE" --capabilities
+guest "only the capabilities that doctor asks for" --capabilities
 guest "unprivileged user" --user
 
 mount -t tmpfs none /sys/kernel/btf

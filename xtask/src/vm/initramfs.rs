@@ -14,36 +14,38 @@ use crate::vm::kernels::Kernel;
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 const BUSYBOX: &str = "/bin/busybox";
 const DIRS: [&str; 6] = ["bin", "dev", "modules", "proc", "sys", "tmp"];
-const APPLETS: [&str; 13] = [
-    "cat", "echo", "insmod", "ip", "mkdir", "mount", "poweroff", "sh", "sleep", "stty", "sync",
-    "true", "umount",
+const APPLETS: [&str; 14] = [
+    "cat", "echo", "insmod", "ip", "mkdir", "mount", "poweroff", "rmdir", "sh", "sleep", "stty",
+    "sync", "true", "umount",
 ];
 
-/// Builds the guest program, as released and linked with all that it needs: the virtual machine
-/// has no libraries.
+/// Builds the guest program, linked with all that it needs: the virtual machine has no libraries.
+/// Optimised a little, for emulation is slow; with the checks of a debug build, for it is a test.
 pub(super) fn build_guest(dir: &Path) -> Result<PathBuf, Error> {
     // A directory of its own: other flags would have the whole workspace built again.
     let target = dir.join("build");
-    let mut cargo = run::cargo(&[
-        "build",
-        "--release",
-        "--package",
-        "hark-kernel",
-        "--example",
-        "guest",
-        "--target",
-        TARGET,
-    ]);
-    cargo.arg("--target-dir").arg(&target).env(
-        "CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS",
-        "-C target-feature=+crt-static",
-    );
+    let mut cargo = run::cargo(&["build", "--package", "hark-kernel", "--example", "guest"]);
+    cargo
+        .args(["--target", TARGET, "--target-dir"])
+        .arg(&target)
+        .args(["--config", "profile.dev.opt-level=1"])
+        .args(["--config", "profile.dev.strip=\"debuginfo\""])
+        .env(
+            "CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS",
+            "-C target-feature=+crt-static",
+        );
     run::run(&mut cargo)?;
-    Ok(target.join(TARGET).join("release/examples/guest"))
+    Ok(target.join(TARGET).join("debug/examples/guest"))
 }
 
-/// Makes the archive for a kernel.
-pub(super) fn pack(dir: &Path, kernel: &Kernel, guest: &Path) -> Result<PathBuf, Error> {
+/// Makes the archive for a kernel, with the object with the kernel programs if it is not to be the
+/// one that hark is built with.
+pub(super) fn pack(
+    dir: &Path,
+    kernel: &Kernel,
+    guest: &Path,
+    object: Option<&Path>,
+) -> Result<PathBuf, Error> {
     let root = dir.join("root");
     if root.exists() {
         fs::remove_dir_all(&root).map_err(Error::file(&root))?;
@@ -59,6 +61,9 @@ pub(super) fn pack(dir: &Path, kernel: &Kernel, guest: &Path) -> Result<PathBuf,
     };
     program(Path::new(BUSYBOX), "bin/busybox")?;
     program(guest, "bin/guest")?;
+    if let Some(object) = object {
+        program(object, "hark-ebpf.o")?;
+    }
     for name in APPLETS {
         let path = root.join("bin").join(name);
         symlink("busybox", &path).map_err(Error::file(&path))?;

@@ -10,7 +10,7 @@ mod kernels;
 mod report;
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::error::Error;
@@ -34,9 +34,12 @@ pub(crate) struct Args {
     /// How long a virtual machine may run
     #[arg(long, value_name = "SECONDS", default_value_t = 300)]
     timeout: u64,
+    /// The kernel programs to load instead of those that hark is built with
+    #[arg(long, value_name = "FILE")]
+    object: Option<PathBuf>,
     /// Write the tables to this file, too
     #[arg(long, value_name = "FILE")]
-    output: Option<std::path::PathBuf>,
+    output: Option<PathBuf>,
 }
 
 /// Programs that are needed, and the Debian packages that have them.
@@ -64,7 +67,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
     let accelerator = Accelerator::detect();
     let mut reports = Vec::new();
     for kernel in &kernels {
-        let report = try_out(&dir, kernel, &guest, accelerator, args.timeout)?;
+        let report = try_out(&dir, kernel, &guest, accelerator, args)?;
         for wrong in report.wrong() {
             eprintln!("  {wrong}");
         }
@@ -92,25 +95,26 @@ fn try_out(
     kernel: &Kernel,
     guest: &Path,
     accelerator: Accelerator,
-    timeout: u64,
+    args: &Args,
 ) -> Result<Report, Error> {
     let dir = dir.join("boots").join(&kernel.release);
     fs::create_dir_all(&dir).map_err(Error::file(&dir))?;
-    let initramfs = initramfs::pack(&dir, kernel, guest)?;
+    let initramfs = initramfs::pack(&dir, kernel, guest, args.object.as_deref())?;
     eprintln!(
         "booting {} ({}) with {}",
         kernel.release,
         kernel.origin,
         accelerator.as_str()
     );
-    let limit = Duration::from_secs(timeout);
+    let limit = Duration::from_secs(args.timeout);
     let boot = boot::boot(&dir, kernel, &initramfs, accelerator, limit)?;
     let told = fs::read(&boot.report).map_err(Error::file(&boot.report))?;
     let mut report = Report::parse(&kernel.release, &String::from_utf8_lossy(&told));
     let console = boot.console.display();
     if boot.timed_out {
         report.faults.push(format!(
-            "still running after {timeout} s; its last words are in {console}"
+            "still running after {} s; its last words are in {console}",
+            args.timeout
         ));
     } else if !report.faults.is_empty() {
         report.faults.push(format!("its messages are in {console}"));

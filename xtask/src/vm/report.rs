@@ -34,6 +34,11 @@ pub(super) enum Line {
         /// What its programs hang on.
         programs: Vec<String>,
     },
+    /// How much the kernel had to verify.
+    Verified {
+        /// Instructions gone through for the program that took the most.
+        most: u64,
+    },
     /// Something was caused, and hark did or did not tell of it.
     Check {
         /// The feature that tells of it.
@@ -82,6 +87,7 @@ pub(super) struct Scenario {
     /// In the order told; with the reason where it is off.
     features: Vec<(String, Option<String>)>,
     checks: Vec<Check>,
+    verified: Option<u64>,
     error: Option<String>,
     done: bool,
 }
@@ -188,6 +194,7 @@ impl Scenario {
                     outcome,
                 });
             }
+            Line::Verified { most } => self.verified = Some(most),
             Line::Error { text } => self.error = Some(text),
             Line::Done => self.done = true,
             Line::Scenario { .. } | Line::End => {}
@@ -290,6 +297,19 @@ pub(super) fn tables(reports: &[Report]) -> String {
             .collect();
         let _ = writeln!(text, "| `{feature}`: {what} | {} |", cells.join(" | "));
     }
+    let verified: Vec<_> = reports
+        .iter()
+        .map(|report| {
+            plain(report)
+                .verified
+                .map_or_else(|| "–".to_owned(), |n| n.to_string())
+        })
+        .collect();
+    let _ = writeln!(
+        text,
+        "| Instructions verified for the costliest program, of 1000000 | {} |",
+        verified.join(" | ")
+    );
     text.push_str("\n### What is left under faults\n\n");
     header("Fault", &mut text);
     let mut names: Vec<&str> = Vec::new();
@@ -366,6 +386,7 @@ mod tests {
 {"is":"fact","name":"kernel type information (BTF)","found":"there","good":true,"remedy":null}
 {"is":"feature","name":"oom","off":null,"programs":["tracepoint oom:mark_victim"]}
 {"is":"feature","name":"tcp","off":null,"programs":[]}
+{"is":"verified","most":4321}
 {"is":"check","feature":"oom","what":"a kill","wrong":null,"limit":null}
 {"is":"check","feature":"tcp","what":"a refusal","wrong":"not told within 10 s","limit":null}
 {"is":"done"}
@@ -385,7 +406,8 @@ mod tests {
             "### What is told, by kernel\n\n\
              | Feature and what was caused | 6.1.0 |\n|---|---|\n\
              | `oom`: a kill | yes |\n\
-             | `tcp`: a refusal | **wrong** [1] |\n\n\
+             | `tcp`: a refusal | **wrong** [1] |\n\
+             | Instructions verified for the costliest program, of 1000000 | 4321 |\n\n\
              ### What is left under faults\n\n\
              | Fault | 6.1.0 |\n|---|---|\n\
              | as booted | all on; 1/2 told |\n\

@@ -1,0 +1,137 @@
+//! Hearing the kernel: what it costs those who are heard, and the one who hears.
+//!
+//! `workload.rs` makes events, `watcher.rs` hears them: hark, or a peer with the same tracepoint.
+
+mod watcher;
+mod workload;
+
+use std::time::Duration;
+
+use crate::error::Error;
+use watcher::Watcher;
+use workload::Workload;
+
+/// Hearing the kernel, beside bpftrace, libbpf-tools and perf: cost, delivered, lost
+///
+/// A thread causes events, first with nobody listening, then with each listener in turn, then with
+/// nobody again; its CPU time (of its children, for executions) tells what listening adds to one
+/// event. The listener's CPU time tells what hearing one costs. Needs root. What is not installed
+/// is left out.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Runs of each pair of workload and listener
+    #[arg(long, default_value_t = 7)]
+    runs: usize,
+    /// Signals, and a twentieth and a hundredth as many connections and executions, in a run
+    #[arg(long, default_value_t = 100_000)]
+    events: usize,
+}
+
+/// What a listener did to a workload.
+struct Measured {
+    name: &'static str,
+    /// CPU time of one event to the workload, for each run, in nanoseconds; rising.
+    costs: Vec<f64>,
+    /// CPU time of the listener.
+    listener: Duration,
+    /// Events heard.
+    heard: u64,
+    /// Events caused.
+    caused: u64,
+}
+
+pub(crate) fn run(args: &Args) -> Result<(), Error> {
+    if !rustix::process::geteuid().is_root() {
+        return Err(Error::Check(
+            "kernel programs need root: run it with sudo -E".to_owned(),
+        ));
+    }
+    let kernel = rustix::system::uname();
+    println!(
+        "kernel {}, {} CPUs, {} runs",
+        kernel.release().to_string_lossy(),
+        std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        args.runs
+    );
+    for workload in Workload::ALL {
+        let count = (args.events / workload.weight()).max(1);
+        let before = measure(args.runs, workload, count, &mut Watcher::Nobody)?;
+        let mut rows = Vec::new();
+        for mut watcher in watcher::all(workload)? {
+            if let Some(reason) = watcher.wait_until_ready(workload)? {
+                println!("{} is left out: {reason}", watcher.name());
+                continue;
+            }
+            rows.push(measure(args.runs, workload, count, &mut watcher)?);
+        }
+        let after = measure(args.runs, workload, count, &mut Watcher::Nobody)?;
+        report(workload, count, &before, &rows, &after);
+    }
+    watcher::report_programs(args.events)
+}
+
+fn measure(
+    runs: usize,
+    workload: Workload,
+    count: usize,
+    watcher: &mut Watcher,
+) -> Result<Measured, Error> {
+    let (heard, spent) = (watcher.settled(), watcher.cpu_time());
+    let mut costs = Vec::with_capacity(runs);
+    let mut own = Duration::ZERO;
+    for _ in 0..runs.max(1) {
+        let cost = workload.cause(count)?;
+        own += cost.thread;
+        costs.push(cost.total().as_nanos() as f64 / count as f64);
+    }
+    let heard = watcher.settled() - heard;
+    let mut listener = watcher.cpu_time().saturating_sub(spent);
+    if matches!(watcher, Watcher::Hark(_)) {
+        // It is in this process, as is the thread that causes.
+        listener = listener.saturating_sub(own);
+    }
+    costs.sort_by(f64::total_cmp);
+    let caused = (costs.len() * count) as u64;
+    Ok(Measured {
+        name: watcher.name(),
+        costs,
+        listener,
+        heard,
+        caused,
+    })
+}
+
+fn report(
+    workload: Workload,
+    count: usize,
+    before: &Measured,
+    rows: &[Measured],
+    after: &Measured,
+) {
+    let least = |measured: &Measured| measured.costs[0];
+    let median = |measured: &Measured| measured.costs[measured.costs.len() / 2];
+    let base = least(before).min(least(after));
+    println!(
+        "\n{} a run, each {:.0} ns of CPU time with nobody listening",
+        workload.describe(count),
+        base
+    );
+    println!(
+        "(median {:.0} before, {:.0} after)\n",
+        median(before),
+        median(after)
+    );
+    println!("| listener | added, least | added, median | listener's CPU, an event | heard |");
+    println!("|---|---:|---:|---:|---:|");
+    let base_median = median(before).min(median(after));
+    for row in rows {
+        println!(
+            "| {} | {:.0} ns | {:.0} ns | {:.0} ns | {:.2} % |",
+            row.name,
+            least(row) - base,
+            median(row) - base_median,
+            row.listener.as_nanos() as f64 / row.heard.max(1) as f64,
+            100.0 * row.heard as f64 / row.caused as f64,
+        );
+    }
+}

@@ -1,0 +1,161 @@
+//! What happens in the kernel, for the listeners to hear.
+
+use std::net::{TcpListener, TcpStream};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use rustix::time::{ClockId, clock_gettime};
+
+use crate::error::Error;
+
+/// Many of one kind of event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Workload {
+    Signals,
+    Connections,
+    Executions,
+}
+
+/// CPU time that a run took.
+#[derive(Clone, Copy)]
+pub(super) struct Cost {
+    /// Of the thread that caused the events.
+    pub(super) thread: Duration,
+    /// Of its children.
+    children: Duration,
+}
+
+impl Cost {
+    pub(super) fn total(self) -> Duration {
+        self.thread + self.children
+    }
+}
+
+impl Workload {
+    pub(super) const ALL: [Self; 3] = [Self::Signals, Self::Connections, Self::Executions];
+
+    /// How many signals one of these is worth.
+    pub(super) const fn weight(self) -> usize {
+        match self {
+            Self::Signals => 1,
+            Self::Connections => 20,
+            Self::Executions => 100,
+        }
+    }
+
+    pub(super) fn describe(self, count: usize) -> String {
+        match self {
+            Self::Signals => format!("{count} signals"),
+            Self::Connections => format!("{count} TCP connections, opened and closed,"),
+            Self::Executions => format!("{count} executions of /bin/true, with fork and end,"),
+        }
+    }
+
+    /// Causes this many events.
+    pub(super) fn cause(self, count: usize) -> Result<Cost, Error> {
+        match self {
+            Self::Signals => signals(count),
+            Self::Connections => connections(count),
+            Self::Executions => executions(count),
+        }
+    }
+}
+
+fn failed(error: &dyn std::error::Error) -> Error {
+    Error::Check(format!("the workload failed: {error}"))
+}
+
+fn spawn(program: &str, arg: Option<&str>) -> Result<std::process::Child, Error> {
+    Command::new(program)
+        .args(arg)
+        .stdin(Stdio::null())
+        .spawn()
+        .map_err(|source| Error::Start {
+            program: program.to_owned(),
+            source,
+        })
+}
+
+fn cpu(clock: ClockId) -> Duration {
+    let time = clock_gettime(clock);
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+}
+
+/// CPU time of this process, all its threads.
+pub(super) fn process_time() -> Duration {
+    cpu(ClockId::ProcessCPUTime)
+}
+
+fn thread_cost(cause: impl FnOnce() -> Result<(), Error>) -> Result<Cost, Error> {
+    let before = cpu(ClockId::ThreadCPUTime);
+    cause()?;
+    let thread = cpu(ClockId::ThreadCPUTime).saturating_sub(before);
+    Ok(Cost {
+        thread,
+        children: Duration::ZERO,
+    })
+}
+
+/// SIGCONT to a process that sleeps: nothing happens but the signal.
+fn signals(count: usize) -> Result<Cost, Error> {
+    let mut child = spawn("sleep", Some("600"))?;
+    let pid = Pid::from_child(&child);
+    let cost = thread_cost(|| {
+        for _ in 0..count {
+            kill_process(pid, Signal::CONT).map_err(|error| failed(&error))?;
+        }
+        Ok(())
+    });
+    let _ = child.kill();
+    let _ = child.wait();
+    cost
+}
+
+fn connections(count: usize) -> Result<Cost, Error> {
+    let cause = || -> std::io::Result<()> {
+        // A port for each so many: those that were closed are not free at once.
+        for _ in 0..count.div_ceil(1_000) {
+            let listener = TcpListener::bind("127.0.0.1:0")?;
+            let address = listener.local_addr()?;
+            for _ in 0..1_000.min(count) {
+                let outgoing = TcpStream::connect(address)?;
+                let (incoming, _) = listener.accept()?;
+                drop(incoming);
+                drop(outgoing);
+            }
+        }
+        Ok(())
+    };
+    thread_cost(|| cause().map_err(|error| failed(&error)))
+}
+
+fn executions(count: usize) -> Result<Cost, Error> {
+    let children = children_time()?;
+    let mut cost = thread_cost(|| {
+        for _ in 0..count {
+            spawn("/bin/true", None)?
+                .wait()
+                .map_err(|error| failed(&error))?;
+        }
+        Ok(())
+    })?;
+    cost.children = children_time()?.saturating_sub(children);
+    Ok(cost)
+}
+
+/// CPU time of all children that have been waited for; from `/proc/self/stat`, in ticks of 10 ms.
+fn children_time() -> Result<Duration, Error> {
+    let stat = std::fs::read_to_string("/proc/self/stat")
+        .map_err(Error::file(std::path::Path::new("/proc/self/stat")))?;
+    Ok(ticks(&stat, 13))
+}
+
+/// User and system time, from the text of a `/proc/PID/stat`: the field with this number, counted
+/// from the state as 0, and the next.
+pub(super) fn ticks(stat: &str, field: usize) -> Duration {
+    let rest = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+    let fields = rest.split_whitespace().skip(field).take(2);
+    let ticks: u64 = fields.filter_map(|n| n.parse::<u64>().ok()).sum();
+    Duration::from_millis(10 * ticks)
+}
