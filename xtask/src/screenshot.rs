@@ -54,7 +54,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
         sleep(Duration::from_millis(150));
     }
     sleep(Duration::from_secs(args.then));
-    let screen = terminal.tmux(&["capture-pane", "-p", "-e"])?;
+    let screen = terminal.tmux(&["capture-pane", "-p", "-e", "-N"])?;
     drop(terminal);
     let rows = parse_screen(&String::from_utf8_lossy(&screen));
     let svg = draw(&rows, args.size, &args.colours[0], &args.colours[1]);
