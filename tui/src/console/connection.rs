@@ -8,7 +8,9 @@ use hark_api::client::{Client, ClientError, EventItem, EventQuery};
 use hark_api::{Event, EventId, IncidentRecord, SeriesData, SeriesKey, Status, Timestamp, Vitals};
 use tokio::sync::{Notify, mpsc};
 
+use super::past;
 use super::state::ask::Ask;
+use super::state::history::Values;
 use super::state::unusual::RECENT_SECS;
 use crate::backoff::Backoff;
 use crate::clean::Clean;
@@ -35,6 +37,8 @@ pub(crate) enum News {
     Live,
     Status(Box<Clean<Status>>),
     Vitals(Box<Vitals>),
+    /// Vital signs of the minutes before, oldest first.
+    Past(Vec<(Timestamp, Values)>),
     /// Events, in order, each once.
     Events(Vec<Event>),
     /// Unusual events of the last day, in order; they may also come as events.
@@ -131,7 +135,9 @@ pub(crate) async fn run(client: Client, news: Sender, retry: Arc<Notify>) {
     let mut last = None;
     loop {
         let mut answered = false;
-        let end = match connected(&client, &news, &mut last, &mut answered).await {
+        // On the heap: all that a connection waits for at once makes it large.
+        let connected = Box::pin(connected(&client, &news, &mut last, &mut answered));
+        let end = match connected.await {
             Ok(never) => match never {},
             Err(end) => end,
         };
@@ -173,6 +179,7 @@ async fn connected(
     tokio::select! {
         end = events(client, news, last, newest) => end,
         end = vitals(client, news) => end,
+        end = before(client, news) => end,
         end = status_by_and_by(client, news) => end,
     }
 }
@@ -237,6 +244,15 @@ async fn events(
             news.send(News::Missed(missed)).await?;
         }
     }
+}
+
+/// Brings the vital signs of the minutes before, once; then there is nothing more to wait for.
+async fn before(client: &Client, news: &Sender) -> Result<std::convert::Infallible, End> {
+    // An agent that stores no series still has vital signs.
+    if let Ok(past) = past::fetch(client).await {
+        news.send(News::Past(past)).await?;
+    }
+    std::future::pending().await
 }
 
 async fn vitals(client: &Client, news: &Sender) -> Result<std::convert::Infallible, End> {

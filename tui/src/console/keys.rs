@@ -30,6 +30,8 @@ pub(crate) enum Action {
     ZoomOut,
     PanBack,
     PanForward,
+    /// The text beside a list, by lines.
+    Scroll(isize),
     Acknowledge,
     Silence,
     Note,
@@ -149,6 +151,7 @@ const OVERVIEW: Place = Place::In(&[Tab::Overview]);
 const EVENT_LISTS: Place = Place::In(&[Tab::Overview, Tab::Events]);
 const SUBJECTS: Place = Place::In(&[Tab::Overview, Tab::Incidents, Tab::Events, Tab::Processes]);
 const COPIED: Place = Place::In(&[Tab::Overview, Tab::Events, Tab::Processes]);
+const DETAILS: Place = Place::In(&[Tab::Incidents, Tab::Events]);
 const INCIDENTS: Place = Place::In(&[Tab::Incidents]);
 const METRICS: Place = Place::In(&[Tab::Metrics]);
 const NOT_METRICS: Place = Place::In(&[
@@ -189,6 +192,8 @@ pub(crate) const BINDINGS: &[Binding] = &[
     bind(&[ch('y')], Action::Copy, COPIED, None, "Copy the selected event as JSON (OSC 52)"),
     bind(&[ch('j'), key(KeyCode::Down)], Action::Move(Move::Down), EVERYWHERE, None, "Down"),
     bind(&[ch('k'), key(KeyCode::Up)], Action::Move(Move::Up), EVERYWHERE, None, "Up"),
+    bind(&[ch('J')], Action::Scroll(1), DETAILS, None, "Scroll the detail down"),
+    bind(&[ch('K')], Action::Scroll(-1), DETAILS, None, "Scroll the detail up"),
     bind(&[ctrl('d'), key(KeyCode::PageDown)], Action::Move(Move::PageDown), EVERYWHERE, None, "A page down"),
     bind(&[ctrl('u'), key(KeyCode::PageUp)], Action::Move(Move::PageUp), EVERYWHERE, None, "A page up"),
     bind(&[ch('g'), key(KeyCode::Home)], Action::Move(Move::First), EVERYWHERE, None, "To the first"),

@@ -4,6 +4,7 @@
 
 mod connection;
 mod keys;
+mod past;
 #[cfg(test)]
 mod sample;
 mod state;

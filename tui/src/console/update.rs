@@ -61,6 +61,7 @@ pub(crate) fn news(app: &mut App, news: News) {
             app.history.push(&vitals);
             app.vitals = Some(Clean::new(*vitals));
         }
+        News::Past(past) => app.history.fill(past),
         News::Events(events) => {
             for event in events {
                 app.unusual.push(&event);
@@ -336,6 +337,10 @@ fn mouse(app: &mut App, event: MouseEvent, hits: &[Hit]) -> Option<Effect> {
 pub(crate) fn act(app: &mut App, action: Action) -> Option<Effect> {
     match action {
         Action::Quit => return Some(Effect::Quit),
+        Action::Scroll(lines) => match app.tab {
+            Tab::Events => app.detail.scroll.by(lines),
+            _ => app.scroll.by(lines),
+        },
         Action::Acknowledge => {
             let id = app.incidents.selected()?.incident.id;
             return Some(Effect::Ask(Ask::Acknowledge(id)));

@@ -138,13 +138,13 @@ fn summary(canvas: &mut Canvas<'_>, area: Rect, points: &[SeriesPoint], write: f
         ("mean ", mean),
         ("most ", most),
     ] {
-        let room = area.right().saturating_sub(x);
-        x = canvas.parts(
-            x,
-            area.y,
-            room,
-            &[(name, theme.dim), (&write(value), theme.strong)],
-        ) + 3;
+        let value = write(value);
+        let width = (name.len() + value.len()) as u16;
+        if x + width > area.right() {
+            break;
+        }
+        let parts = [(name, theme.dim), (value.as_str(), theme.strong)];
+        x = canvas.parts(x, area.y, width, &parts) + 3;
     }
 }
 
@@ -157,10 +157,14 @@ fn mark_unusual(canvas: &mut Canvas<'_>, area: Rect, app: &App, plot: &Plot<'_>,
         .log
         .heads_newest_first()
         .take_while(|head| head.time >= since);
-    for head in heads.filter(|head| head.tier > Tier::Normal) {
-        if let Some(x) = plot.column(place, head.time) {
+    let kept = heads.map(|head| (head.time, head.tier));
+    // Those from before what is kept here, as far as they are known.
+    let sights = app.unusual.worst_first(app.now).into_iter();
+    let known = sights.map(|sight| (sight.event.time, sight.tier));
+    for (time, tier) in kept.chain(known).filter(|(_, tier)| *tier > Tier::Normal) {
+        if let Some(x) = plot.column(place, time) {
             let slot = &mut worst[usize::from(x - place.x)];
-            *slot = (*slot).max(head.tier);
+            *slot = (*slot).max(tier);
         }
     }
     if worst.iter().all(|tier| *tier == Tier::Normal) {
