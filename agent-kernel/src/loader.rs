@@ -378,6 +378,10 @@ fn explain(error: &(dyn std::error::Error + 'static)) -> (String, String) {
             "run the agent as root, or with CAP_BPF, CAP_PERFMON and CAP_SYS_ADMIN; in a container \
              add them (docker run --privileged does)"
         }
+        // A patch of Debian's and its kin: at kernel.perf_event_paranoid=3, CAP_PERFMON is not enough.
+        Some(rustix::io::Errno::ACCESS) if reason.contains("perf_event_open") => {
+            "give the agent CAP_SYS_ADMIN, or set the sysctl kernel.perf_event_paranoid to 2 or less"
+        }
         Some(rustix::io::Errno::NOMEM) => {
             "raise the memory limit (ulimit -l, LimitMEMLOCK=infinity)"
         }
