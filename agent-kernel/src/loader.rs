@@ -381,7 +381,12 @@ fn explain(error: &(dyn std::error::Error + 'static)) -> (String, String) {
     let remedy = match code.map(rustix::io::Errno::from_raw_os_error) {
         Some(rustix::io::Errno::PERM) => {
             "run the agent as root, or with CAP_BPF, CAP_PERFMON and CAP_SYS_ADMIN; in a container \
-             add them (docker run --privileged does)"
+             add them (docker run --privileged does); before Linux 5.11 also with \
+             LimitMEMLOCK=infinity or CAP_SYS_RESOURCE"
+        }
+        // A patch of Debian's and its kin: at kernel.perf_event_paranoid=3, CAP_PERFMON is not enough.
+        Some(rustix::io::Errno::ACCESS) if reason.contains("perf_event_open") => {
+            "give the agent CAP_SYS_ADMIN, or set the sysctl kernel.perf_event_paranoid to 2 or less"
         }
         Some(rustix::io::Errno::NOMEM) => {
             "raise the memory limit (ulimit -l, LimitMEMLOCK=infinity)"
