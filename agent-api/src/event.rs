@@ -218,6 +218,18 @@ named! {
         AgentStop = "agent_stop",
         /// Something about the agent changed: a reload, a source on or off, a full disk.
         AgentState = "agent_state",
+        /// A process changed its user or group, or was refused to.
+        Privilege = "privilege",
+        /// A process took control of another.
+        Ptrace = "ptrace",
+        /// A file system was mounted or unmounted, or that was refused.
+        Mount = "mount",
+        /// A program was loaded into the kernel, or refused.
+        BpfLoad = "bpf_load",
+        /// A module was loaded into the kernel or taken out, or that was refused.
+        Module = "module",
+        /// A block device failed to do something.
+        BlockError = "block_error",
     }
 }
 

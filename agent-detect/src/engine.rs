@@ -131,7 +131,7 @@ impl Engine {
         Self {
             series: HashMap::new(),
             series_refused: 0,
-            host_scores: Tail::new(Scale::Score, 14 * 86_400),
+            host_scores: Tail::new(Scale::Score, 14 * 86_400).narrow(),
             joint: None,
             joint_slot: 0,
             miner: Miner::new(config.templates.clone()),

@@ -68,9 +68,13 @@ impl Pareto {
     }
 }
 
+/// Share of the values that make the tail of a short history, and of a long one.
+const WIDE: f64 = 0.02;
+const NARROW: f64 = 0.005;
+
 /// How many of `count` values make the tail.
-fn tail_count(count: f64) -> f64 {
-    (0.02 * count).floor().max(8.0)
+fn tail_count(count: f64, share: f64) -> f64 {
+    (share * count).floor().max(8.0)
 }
 
 /// The upper tail of a sorted window, and by mirroring the lower one.
@@ -79,7 +83,7 @@ pub(crate) fn fit_sorted(sorted: &[f32], upper: bool) -> Option<Pareto> {
     if count < MIN_HISTORY {
         return None;
     }
-    let k = tail_count(count as f64) as usize;
+    let k = tail_count(count as f64, WIDE) as usize;
     let at = |i: usize| {
         if upper {
             f64::from(sorted[i])
@@ -114,13 +118,13 @@ pub(crate) fn chance(fit: &Pareto, count: usize, at_or_above: usize, x: f64) -> 
 pub enum Scale {
     /// Distances: zero or positive, of any magnitude; bins are an eighth of an octave wide.
     Distance,
-    /// Scores: zero to thirty-two; bins are 1/32 wide.
+    /// Scores: zero to twenty; bins are 1/32 wide.
     Score,
 }
 
 const BINS_PER_OCTAVE: f64 = 8.0;
-const DISTANCE_BINS: usize = 400;
-const SCORE_BINS: usize = 1024;
+const DISTANCE_BINS: usize = 320;
+const SCORE_BINS: usize = 640;
 const SCORE_WIDTH: f64 = 1.0 / 32.0;
 
 /// A forgetting histogram that answers how rare a value is. Its memory is constant; the weight of
@@ -129,6 +133,8 @@ const SCORE_WIDTH: f64 = 1.0 / 32.0;
 pub struct Tail {
     scale: Scale,
     memory: f64,
+    /// Share of the values that make the tail.
+    share: f64,
     /// Weight of each bin, in units of `unit`.
     bins: Vec<f32>,
     total: f64,
@@ -154,6 +160,7 @@ impl Tail {
         Self {
             scale,
             memory: memory.max(MIN_HISTORY) as f64,
+            share: WIDE,
             bins: vec![0.0; bins],
             total: 0.0,
             unit: 1.0,
@@ -162,6 +169,16 @@ impl Tail {
             due: MIN_HISTORY as u64,
             survival: Vec::new(),
             fit: None,
+        }
+    }
+
+    /// The same, with a tail of the highest half percent only: for long histories whose rarest
+    /// values matter most.
+    #[must_use]
+    pub fn narrow(self) -> Self {
+        Self {
+            share: NARROW,
+            ..self
         }
     }
 
@@ -253,7 +270,7 @@ impl Tail {
             0.0
         };
         self.survival.resize(self.bins.len(), 0.0);
-        let wanted = tail_count(count);
+        let wanted = tail_count(count, self.share);
         let mut above = 0.0;
         let mut threshold = 0;
         let mut found = false;

@@ -4,9 +4,10 @@ use aya_ebpf::helpers::bpf_ktime_get_ns;
 use aya_ebpf::macros::{btf_tracepoint, map};
 use aya_ebpf::maps::{HashMap, PerCpuHashMap};
 use aya_ebpf::programs::BtfTracePointContext;
-use hark_ebpf::{BUCKETS, BlockKey, Histogram, bucket};
+use hark_ebpf::{BUCKETS, BlockErrorRecord, BlockKey, Histogram, Kind, bucket};
 
-use crate::kernel::{global, member};
+use crate::emit::{emit, header};
+use crate::kernel::{current_task, global, member, value};
 
 /// When each request was issued, by the address of its `struct request`.
 #[map]
@@ -37,20 +38,18 @@ pub(crate) fn block_issue(ctx: BtfTracePointContext) -> i32 {
     0
 }
 
-// kernel: block_rq_complete(struct request *rq, blk_status_t error, unsigned int nr_bytes)
+// kernel: block_rq_complete(struct request *rq, int error, unsigned int nr_bytes)
+// kernel: 5.16 block_rq_complete(struct request *rq, blk_status_t error, unsigned int nr_bytes)
 #[btf_tracepoint(function = "block_rq_complete")]
 pub(crate) fn block_complete(ctx: BtfTracePointContext) -> i32 {
-    let request = if global!(ARGUMENTS.block_complete_request) == 1 {
-        ctx.arg::<*const u8>(1) as u64
-    } else {
-        ctx.arg::<*const u8>(0) as u64
-    };
-    let _ = complete(request);
+    let request = ctx.arg::<*const u8>(0) as u64;
+    let status = ctx.arg::<u64>(1) as u32;
+    let _ = complete(request, status);
     0
 }
 
 #[inline(always)]
-fn complete(request: u64) -> Option<()> {
+fn complete(request: u64, status: u32) -> Option<()> {
     // SAFETY: the value is copied at once; a request's entry is not written while it is in flight.
     let issued = *unsafe { BLOCK_ISSUED.get(&request) }?;
     let _ = BLOCK_ISSUED.remove(&request);
@@ -65,6 +64,20 @@ fn complete(request: u64) -> Option<()> {
         minor: member!(disk, disk_first_minor => u32)?,
         operation: member!(request, request_cmd_flags => u32)? & OPERATION,
     };
+    // `blk_status_t` has eight bits, and the register may have more.
+    if status & 0xff != 0 {
+        emit(
+            Kind::BlockError,
+            BlockErrorRecord {
+                header: header(Kind::BlockError, current_task()),
+                sector: value!(request, request_sector => u64),
+                bytes: value!(request, request_data_len => u32),
+                status,
+                key,
+                reserved: 0,
+            },
+        );
+    }
     let histogram = match BLOCK_LATENCY.get_ptr_mut(&key) {
         Some(histogram) => histogram,
         None => {

@@ -23,6 +23,8 @@ pub(crate) static SETTINGS: Settings = Settings {
     signals: !0,
     wake_bytes: 128 << 10,
     cgroup_controller: ABSENT,
+    ptrace: ABSENT,
+    bpf: ABSENT,
 };
 
 /// Reads one number of a global. Volatile, because the agent changes it in the object, which the

@@ -75,6 +75,7 @@ table! {
         task_group_leader: member("task_struct", &["group_leader"]),
         task_comm: member("task_struct", &["comm"]),
         task_cred: member("task_struct", &["real_cred"]),
+        task_effective_cred: member("task_struct", &["cred"]),
         // kernel: 5.14 renamed state to __state
         task_state: member("task_struct", &["__state", "state"]),
         task_start_boottime: member("task_struct", &["start_boottime"]),
@@ -84,6 +85,8 @@ table! {
         task_cgroups: member("task_struct", &["cgroups"]),
         cred_uid: member("cred", &["uid"]),
         cred_gid: member("cred", &["gid"]),
+        cred_euid: member("cred", &["euid"]),
+        cred_egid: member("cred", &["egid"]),
         signal_live: member("signal_struct", &["live"]),
         signal_flags: member("signal_struct", &["flags"]),
         signal_group_exit_code: member("signal_struct", &["group_exit_code"]),
@@ -134,6 +137,8 @@ table! {
         skb_network_header: member("sk_buff", &["network_header"]),
         skb_transport_header: member("sk_buff", &["transport_header"]),
         request_cmd_flags: member("request", &["cmd_flags"]),
+        request_sector: member("request", &["__sector"]),
+        request_data_len: member("request", &["__data_len"]),
         request_q: member("request", &["q"]),
         // kernel: 5.17 took rq_disk away; 5.15 gave the queue its disk
         request_rq_disk: member("request", &["rq_disk"]),
@@ -160,7 +165,6 @@ table! {
         reset_reason: argument("tcp_send_reset", &["sk_rst_reason"]),
         // kernel: 5.11 took the queue away, which came first
         block_issue_request: argument("block_rq_issue", &["request"]),
-        block_complete_request: argument("block_rq_complete", &["request"]),
     }
 }
 
@@ -202,4 +206,8 @@ pub struct Settings {
     pub wake_bytes: u32,
     /// Index of the cgroup v1 controller whose group is told; [`ABSENT`] tells the v2 group.
     pub cgroup_controller: u32,
+    /// Number of `ptrace(2)` on this architecture.
+    pub ptrace: u32,
+    /// Number of `bpf(2)` on this architecture.
+    pub bpf: u32,
 }

@@ -13,7 +13,8 @@ pub use layout::{
     TracepointField, TracepointOffsets,
 };
 pub use record::{
-    ARGUMENTS_MAX, COMM_LEN, CgroupRecord, Counts, ExecRecord, ExitRecord, ForkRecord, Header,
-    Kind, OWNER_CLOSER, OWNER_CONNECTOR, OWNER_LISTENER, OWNER_UNKNOWN, OomRecord, PATH_LEN,
-    SignalRecord, Task, TcpRecord, WALK_BROKEN, WALK_DETACHED, WALK_ROOT, Walk,
+    ARGUMENTS_MAX, BlockErrorRecord, COMM_LEN, CgroupRecord, Counts, Credentials, ExecRecord,
+    ExitRecord, ForkRecord, Header, Kind, OWNER_CLOSER, OWNER_CONNECTOR, OWNER_LISTENER,
+    OWNER_UNKNOWN, OomRecord, PATH_LEN, SignalRecord, SyscallRecord, TEXT_LEN, Task, TcpRecord,
+    WALK_BROKEN, WALK_DETACHED, WALK_ROOT, Walk,
 };

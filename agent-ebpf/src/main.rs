@@ -14,6 +14,7 @@ mod path;
 mod process;
 mod runqueue;
 mod signal;
+mod syscall;
 mod tcp;
 
 /// Some helpers are only for programs under the GPL; the licence of the source stays as it is.

@@ -37,11 +37,15 @@ pub enum Kind {
     TcpResetReceived,
     /// [`TcpRecord`].
     TcpRetransmit,
+    /// [`SyscallRecord`].
+    Syscall,
+    /// [`BlockErrorRecord`].
+    BlockError,
 }
 
 impl Kind {
     /// Every one, in the order of their numbers.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::Exec,
         Self::Fork,
         Self::Exit,
@@ -54,6 +58,8 @@ impl Kind {
         Self::TcpResetSent,
         Self::TcpResetReceived,
         Self::TcpRetransmit,
+        Self::Syscall,
+        Self::BlockError,
     ];
 }
 
@@ -279,4 +285,65 @@ pub struct TcpRecord {
     pub local: [u8; 16],
     /// Remote address.
     pub remote: [u8; 16],
+}
+
+/// Length of the longer texts of a [`SyscallRecord`], the final zero included.
+pub const TEXT_LEN: usize = 128;
+
+/// Who a process is to the kernel's checks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct Credentials {
+    /// Real user id.
+    pub uid: u32,
+    /// Real group id.
+    pub gid: u32,
+    /// Effective user id.
+    pub euid: u32,
+    /// Effective group id.
+    pub egid: u32,
+}
+
+/// A system call that matters to the host's safety has been made.
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+#[repr(C)]
+pub struct SyscallRecord {
+    /// The process, after the call.
+    pub header: Header,
+    /// What it answered: below 0 is an error.
+    pub result: i64,
+    /// The first arguments, as they were given.
+    pub arguments: [u64; 4],
+    /// Who the process was before the call.
+    pub before: Credentials,
+    /// Who it is after the call.
+    pub after: Credentials,
+    /// Number of the call, on this architecture.
+    pub number: u32,
+    /// Keeps the size a multiple of 8.
+    pub reserved: u32,
+    /// The text that the first argument points to, for calls where it does; ended by a zero.
+    pub first: [u8; TEXT_LEN],
+    /// The text that the second argument points to.
+    pub second: [u8; TEXT_LEN],
+    /// The text that the third argument points to.
+    pub third: [u8; 32],
+}
+
+/// A block device failed to do something.
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+#[repr(C)]
+pub struct BlockErrorRecord {
+    /// The process that ran as the failure was told: any process.
+    pub header: Header,
+    /// Where on the device, in units of 512 bytes.
+    pub sector: u64,
+    /// Length in bytes.
+    pub bytes: u32,
+    /// The kernel's `blk_status_t`.
+    pub status: u32,
+    /// Device and operation.
+    pub key: crate::BlockKey,
+    /// Keeps the size a multiple of 8.
+    pub reserved: u32,
 }

@@ -6,16 +6,20 @@ use std::sync::Arc;
 use bytemuck::AnyBitPattern;
 use hark_api::Process;
 use hark_ebpf::{
-    CgroupRecord, ExecRecord, ExitRecord, ForkRecord, Header, Kind, OWNER_CLOSER, OWNER_CONNECTOR,
-    OWNER_LISTENER, OomRecord, SignalRecord, Task, TcpRecord, WALK_DETACHED, WALK_ROOT, Walk,
+    BlockErrorRecord, CgroupRecord, ExecRecord, ExitRecord, ForkRecord, Header, Kind, OWNER_CLOSER,
+    OWNER_CONNECTOR, OWNER_LISTENER, OomRecord, SignalRecord, Task, TcpRecord, WALK_DETACHED,
+    WALK_ROOT, Walk,
 };
 
 use crate::clock::Clock;
 use crate::event::{
-    ConnectOutcome, Data, Ends, Exec, Exit, ExitStatus, Fork, KernelEvent, OomKill, Owner, Sender,
-    Signal, SignalResult, TcpAccept, TcpClose, TcpConnect, TcpReset, TcpRetransmit,
+    BlockError, ConnectOutcome, Data, Ends, Exec, Exit, ExitStatus, Fork, KernelEvent, OomKill,
+    Owner, Sender, Signal, SignalResult, TcpAccept, TcpClose, TcpConnect, TcpReset, TcpRetransmit,
 };
+use crate::latency;
 use crate::table::Table;
+
+mod syscall;
 
 /// The bytes are no record that this agent knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,6 +88,8 @@ impl Decoder {
             | Kind::TcpResetSent
             | Kind::TcpResetReceived
             | Kind::TcpRetransmit => self.tcp(kind, bytes, table)?,
+            Kind::Syscall => syscall::decode(bytes, table)?,
+            Kind::BlockError => (None, Data::BlockError(block_error(bytes)?)),
         };
         Ok(Some(KernelEvent {
             time: clock.wall(header.time),
@@ -296,6 +302,34 @@ fn oom(bytes: &[u8], table: &mut Table) -> Result<(Option<Process>, Data), Malfo
         trigger: sender(&record.header.task),
     });
     Ok((Some(process), data))
+}
+
+fn block_error(bytes: &[u8]) -> Result<BlockError, Malformed> {
+    let record: BlockErrorRecord = read(bytes)?;
+    Ok(BlockError {
+        device: latency::device(record.key.major, record.key.minor),
+        operation: latency::operation(record.key.operation),
+        sector: record.sector,
+        bytes: record.bytes,
+        error: block_status(record.status),
+    })
+}
+
+/// `blk_status_t` in the words of the kernel's log (`blk_errors` in block/blk-core.c); kernels before
+/// 5.16 tell the `errno` that goes with it, negative.
+fn block_status(status: u32) -> &'static str {
+    match (status as i32, status & 0xff) {
+        (-95, _) | (_, 1) => "operation not supported",
+        (-110, _) | (_, 2) => "timeout",
+        (-28, _) | (_, 3) => "critical space allocation",
+        (-67, _) | (_, 4) => "recoverable transport",
+        (-121, _) | (_, 5) => "critical target",
+        (-52 | -53, _) | (_, 6) => "reservation conflict",
+        (-61, _) | (_, 7) => "critical medium",
+        (-84, _) | (_, 8) => "protection",
+        (-12, _) | (_, 9) => "kernel resource",
+        _ => "I/O",
+    }
 }
 
 /// `AF_INET` and `AF_INET6` of Linux.

@@ -40,6 +40,18 @@ pub enum Data {
     TcpReset(TcpReset),
     /// A TCP segment was sent again.
     TcpRetransmit(TcpRetransmit),
+    /// A process changed its user or group, or was refused to.
+    Privilege(Privilege),
+    /// A process took control of another, or was refused to.
+    Ptrace(Ptrace),
+    /// A file system was mounted or unmounted, or that was refused.
+    Mount(Mount),
+    /// A BPF program was loaded into the kernel, or refused.
+    BpfLoad(BpfLoad),
+    /// A module was loaded into the kernel or taken out, or that was refused.
+    Module(Module),
+    /// A block device failed to do something.
+    BlockError(BlockError),
 }
 
 /// A program was executed.
@@ -262,4 +274,89 @@ pub struct TcpRetransmit {
     pub owner: Owner,
     /// State of the connection, in the words of RFC 9293.
     pub state: &'static str,
+}
+
+/// Who a process is to the kernel's checks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Identity {
+    /// Real user id.
+    pub uid: u32,
+    /// Real group id.
+    pub gid: u32,
+    /// Effective user id.
+    pub euid: u32,
+    /// Effective group id.
+    pub egid: u32,
+}
+
+/// A process changed its user or group, or was refused to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Privilege {
+    /// The system call, as in `setresuid`.
+    pub call: &'static str,
+    /// Who it was.
+    pub before: Identity,
+    /// Who it is now.
+    pub after: Identity,
+    /// Why it was refused, as `errno`; 0 where it was not.
+    pub error: i32,
+}
+
+/// A process took control of another, or was refused to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ptrace {
+    /// Process or thread id of the other, in the pid namespace of the one that took control.
+    pub target: u32,
+    /// Why it was refused, as `errno`; 0 where it was not.
+    pub error: i32,
+}
+
+/// A file system was mounted or unmounted, or that was refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mount {
+    /// The system call: `mount`, `umount` or `move_mount`.
+    pub call: &'static str,
+    /// What was mounted, for `mount`.
+    pub source: Option<String>,
+    /// Where, as it was given; may be relative, or cut after 127 bytes.
+    pub target: String,
+    /// Type of the file system, for `mount`.
+    pub fs_type: Option<String>,
+    /// Flags of the call.
+    pub flags: u64,
+    /// Why it was refused, as `errno`; 0 where it was not.
+    pub error: i32,
+}
+
+/// A BPF program was loaded into the kernel, or refused. The event's process loaded it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BpfLoad {
+    /// Why it was refused, as `errno`; 0 where it was not.
+    pub error: i32,
+}
+
+/// A module was loaded into the kernel or taken out, or that was refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Module {
+    /// The system call: `init_module`, `finit_module` or `delete_module`.
+    pub call: &'static str,
+    /// The module's name, for `delete_module`.
+    pub name: Option<String>,
+    /// Why it was refused, as `errno`; 0 where it was not.
+    pub error: i32,
+}
+
+/// A block device failed to do something. The kernel does not know for whom.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BlockError {
+    /// The device's kernel name, as in `sda`.
+    pub device: String,
+    /// `read`, `write`, `flush`, `discard` or `other`.
+    pub operation: &'static str,
+    /// Where, in units of 512 bytes.
+    pub sector: u64,
+    /// How many bytes it was about.
+    pub bytes: u32,
+    /// What went wrong, in the kernel's words, as in `I/O`.
+    pub error: &'static str,
 }

@@ -14,7 +14,10 @@ pub enum Feature {
     Oom,
     /// TCP connections: opened, accepted, closed, reset, segments sent again.
     Tcp,
-    /// How long block devices take, as a histogram by device and operation.
+    /// Changes of privileges, processes that take control of others, mounts, BPF programs and modules
+    /// loaded.
+    Audit,
+    /// Failures of block devices, and how long they take, as a histogram by device and operation.
     BlockLatency,
     /// How long runnable threads wait for a CPU, as a histogram.
     RunqueueLatency,
@@ -34,6 +37,7 @@ impl Feature {
         Self::Signal,
         Self::Oom,
         Self::Tcp,
+        Self::Audit,
         Self::BlockLatency,
         Self::RunqueueLatency,
         Self::Log,
@@ -46,6 +50,7 @@ impl Feature {
             Self::Signal => "signal",
             Self::Oom => "oom",
             Self::Tcp => "tcp",
+            Self::Audit => "audit",
             Self::BlockLatency => "block_latency",
             Self::RunqueueLatency => "runqueue_latency",
             Self::Log => "log",
@@ -59,7 +64,8 @@ impl Feature {
             Self::Signal => "who sent which signal to whom",
             Self::Oom => "processes killed for want of memory",
             Self::Tcp => "TCP connections opened, accepted, closed and reset, segments sent again",
-            Self::BlockLatency => "how long block devices take, by device and operation",
+            Self::Audit => "privileges changed, processes traced, mounts, BPF programs and modules",
+            Self::BlockLatency => "failures of block devices, and how long they take",
             Self::RunqueueLatency => "how long runnable threads wait for a CPU",
             Self::Log => "the kernel programs' own diagnostics",
         }

@@ -86,7 +86,7 @@ fn add(total: &mut Words, words: &Words) {
 }
 
 /// `REQ_OP_*` of the kernel's `blk_types.h`.
-const fn operation(number: u32) -> &'static str {
+pub(crate) const fn operation(number: u32) -> &'static str {
     match number {
         0 => "read",
         1 => "write",
@@ -97,7 +97,7 @@ const fn operation(number: u32) -> &'static str {
 }
 
 /// The kernel's name of a block device.
-fn device(major: u32, minor: u32) -> String {
+pub(crate) fn device(major: u32, minor: u32) -> String {
     std::fs::read_link(format!("/sys/dev/block/{major}:{minor}"))
         .ok()
         .and_then(|path| Some(path.file_name()?.to_str()?.to_owned()))

@@ -34,8 +34,9 @@ mod tracefs;
 
 pub use error::Error;
 pub use event::{
-    ConnectOutcome, Data, Ends, Exec, Exit, ExitStatus, Fork, KernelEvent, OomKill, Owner, Sender,
-    Signal, SignalResult, TcpAccept, TcpClose, TcpConnect, TcpReset, TcpRetransmit,
+    BlockError, BpfLoad, ConnectOutcome, Data, Ends, Exec, Exit, ExitStatus, Fork, Identity,
+    KernelEvent, Module, Mount, OomKill, Owner, Privilege, Ptrace, Sender, Signal, SignalResult,
+    TcpAccept, TcpClose, TcpConnect, TcpReset, TcpRetransmit,
 };
 pub use feature::{Feature, UnknownFeature};
 pub use kernel::{Counters, Kernel};

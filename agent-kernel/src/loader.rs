@@ -1,6 +1,7 @@
 //! Loads the kernel programs, each feature alone.
 
 use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 use aya::programs::{Program as AyaProgram, ProgramError};
 use aya::{Btf as AyaBtf, Ebpf, EbpfLoader};
@@ -110,7 +111,7 @@ pub(crate) fn load(options: &Options, attach: bool) -> Result<Loaded, Error> {
                     btf: btf.as_ref(),
                     btf_error: btf_error.as_deref(),
                     aya_btf: aya_btf.as_ref(),
-                    tracefs: tracefs.as_ref().err().map(String::as_str),
+                    tracefs: tracefs.as_deref().map_err(String::as_str),
                 };
                 turn_on(*feature, &mut ebpf, &has, attach)
             } else {
@@ -164,6 +165,8 @@ fn load_object(
         } else {
             ABSENT
         },
+        ptrace: libc::SYS_ptrace as u32,
+        bpf: libc::SYS_bpf as u32,
     }];
     let settings: &[u64] = bytemuck::cast_slice(&settings);
     let level = if wanted.contains(&Feature::Log) {
@@ -184,6 +187,7 @@ fn load_object(
     for (feature, map) in [
         (Feature::Tcp, "CONNECTIONS"),
         (Feature::Tcp, "LISTENERS"),
+        (Feature::Audit, "SYSCALLS"),
         (Feature::BlockLatency, "BLOCK_ISSUED"),
         (Feature::BlockLatency, "BLOCK_LATENCY"),
         (Feature::RunqueueLatency, "RUNQUEUE_SINCE"),
@@ -215,8 +219,36 @@ struct Available<'a> {
     btf: Option<&'a Btf<'a>>,
     btf_error: Option<&'a str>,
     aya_btf: Option<&'a AyaBtf>,
-    /// Why there is no tracefs.
-    tracefs: Option<&'a str>,
+    /// tracefs, or why there is none.
+    tracefs: Result<&'a Path, &'a str>,
+}
+
+impl Available<'_> {
+    /// The directory of tracepoints; else reason and remedy.
+    fn events(&self) -> Result<PathBuf, (String, String)> {
+        let remedy = "mount -t tracefs tracefs /sys/kernel/tracing (in a container: mount the \
+                      host's there)";
+        match self.tracefs {
+            Ok(place) => Ok(place.join("events")),
+            Err(reason) => Err((reason.to_owned(), remedy.to_owned())),
+        }
+    }
+}
+
+/// Categories and names of the classic tracepoints of a hook that this kernel has.
+fn places(hook: Hook, events: &Path) -> Vec<(&'static str, String)> {
+    let (calls, when) = match hook {
+        Hook::Btf(_) => return Vec::new(),
+        Hook::Classic(category, name) => return vec![(category, name.to_owned())],
+        Hook::Enter(calls) => (calls, "enter"),
+        Hook::Exit(calls) => (calls, "exit"),
+    };
+    calls
+        .iter()
+        .flat_map(|calls| calls.iter())
+        .map(|call| ("syscalls", format!("sys_{when}_{call}")))
+        .filter(|(category, name)| events.join(category).join(name).is_dir())
+        .collect()
 }
 
 fn turn_on(feature: Feature, ebpf: &mut Ebpf, has: &Available<'_>, attach: bool) -> FeatureState {
@@ -287,18 +319,23 @@ fn load_program(
                 tracepoint.attach().map_err(explain)?;
             }
         }
-        (Hook::Classic(category, name), AyaProgram::TracePoint(tracepoint)) => {
-            if let Some(reason) = has.tracefs {
+        (
+            Hook::Classic(..) | Hook::Enter(_) | Hook::Exit(_),
+            AyaProgram::TracePoint(tracepoint),
+        ) => {
+            let events = has.events()?;
+            tracepoint.load().map_err(explain)?;
+            let places = places(program.hook, &events);
+            if places.is_empty() {
                 return Err((
-                    reason.to_owned(),
-                    "mount -t tracefs tracefs /sys/kernel/tracing (in a container: mount the \
-                     host's there)"
-                        .to_owned(),
+                    format!("this kernel has no {}", program.hook),
+                    "it comes with another configuration of the kernel".to_owned(),
                 ));
             }
-            tracepoint.load().map_err(explain)?;
-            if attach {
-                tracepoint.attach(category, name).map_err(explain)?;
+            for (category, name) in places {
+                if attach {
+                    tracepoint.attach(category, &name).map_err(explain)?;
+                }
             }
         }
         _ => return Err(missing()),

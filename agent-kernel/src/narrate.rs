@@ -3,8 +3,10 @@
 use hark_api::{Event, EventId, Fields, Kind, Level, Source, Timestamp, Verdict};
 use rustix::io::Errno;
 
+mod audit;
+
 use crate::event::{
-    ConnectOutcome, Data, Ends, Exec, ExitStatus, KernelEvent, OomKill, Owner, Signal,
+    BlockError, ConnectOutcome, Data, Ends, Exec, ExitStatus, KernelEvent, OomKill, Owner, Signal,
     SignalResult, TcpClose, TcpConnect, TcpReset,
 };
 
@@ -22,6 +24,12 @@ impl KernelEvent {
             Data::TcpClose(_) => Kind::TcpClose,
             Data::TcpReset(_) => Kind::TcpReset,
             Data::TcpRetransmit(_) => Kind::TcpRetransmit,
+            Data::Privilege(_) => Kind::Privilege,
+            Data::Ptrace(_) => Kind::Ptrace,
+            Data::Mount(_) => Kind::Mount,
+            Data::BpfLoad(_) => Kind::BpfLoad,
+            Data::Module(_) => Kind::Module,
+            Data::BlockError(_) => Kind::BlockError,
         }
     }
 
@@ -44,10 +52,16 @@ impl KernelEvent {
                 }
             }
             Data::OomKill(_) => Level::Critical,
-            Data::TcpConnect(TcpConnect {
+            Data::BlockError(_) => Level::Error,
+            Data::Ptrace(_)
+            | Data::Mount(_)
+            | Data::BpfLoad(_)
+            | Data::Module(_)
+            | Data::TcpConnect(TcpConnect {
                 outcome: ConnectOutcome::Failed(_),
                 ..
             }) => Level::Notice,
+            Data::Privilege(privilege) if privilege.error != 0 => Level::Notice,
             _ => Level::Info,
         }
     }
@@ -61,6 +75,12 @@ impl KernelEvent {
             |process| format!("{}[{}]", process.comm, process.pid),
         );
         let message = match self.data {
+            Data::Privilege(privilege) => audit::privilege(&privilege, &who, &mut fields),
+            Data::Ptrace(ptrace) => audit::ptrace(ptrace, &who, &mut fields),
+            Data::Mount(mount) => audit::mount(mount, &who, &mut fields),
+            Data::BpfLoad(load) => audit::bpf_load(load, &who, &mut fields),
+            Data::Module(module) => audit::module(module, &who, &mut fields),
+            Data::BlockError(error) => narrate_block_error(error, &mut fields),
             Data::Exec(exec) => narrate_exec(exec, &mut fields),
             Data::Fork(fork) => {
                 fields.set("child", fork.child);
@@ -291,6 +311,19 @@ fn narrate_reset(reset: &TcpReset, fields: &mut Fields) -> String {
     }
 }
 
+fn narrate_block_error(error: BlockError, fields: &mut Fields) -> String {
+    let line = format!(
+        "{}: {} error: {} of {} bytes at sector {}",
+        error.device, error.error, error.operation, error.bytes, error.sector
+    );
+    fields.set("device", error.device);
+    fields.set("operation", error.operation);
+    fields.set("sector", error.sector);
+    fields.set("bytes", error.bytes);
+    fields.set("error", error.error);
+    line
+}
+
 /// Name of a signal, as in `SIGKILL`.
 fn signal_name(number: u8) -> String {
     const NAMES: [&str; 31] = [
@@ -307,7 +340,7 @@ fn signal_name(number: u8) -> String {
     }
 }
 
-/// Name of an error, as in `ECONNREFUSED`, for those that connections meet; else the system's words.
+/// Name of an error, as in `ECONNREFUSED`, for those that are met often; else the system's words.
 fn errno_name(number: i32) -> String {
     let errno = Errno::from_raw_os_error(number);
     let known = [
@@ -321,6 +354,11 @@ fn errno_name(number: i32) -> String {
         (Errno::PIPE, "EPIPE"),
         (Errno::ACCESS, "EACCES"),
         (Errno::PROTO, "EPROTO"),
+        (Errno::PERM, "EPERM"),
+        (Errno::BUSY, "EBUSY"),
+        (Errno::NOENT, "ENOENT"),
+        (Errno::SRCH, "ESRCH"),
+        (Errno::INVAL, "EINVAL"),
     ];
     known
         .iter()

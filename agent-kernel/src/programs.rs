@@ -9,7 +9,32 @@ pub(crate) enum Hook {
     Btf(&'static str),
     /// A classic tracepoint, by category and name.
     Classic(&'static str, &'static str),
+    /// The beginning of each of these system calls that the kernel has.
+    Enter(&'static [&'static [&'static str]]),
+    /// Their end.
+    Exit(&'static [&'static [&'static str]]),
 }
+
+/// System calls that change who a process is.
+const PRIVILEGE: &[&str] = &[
+    "setuid",
+    "setgid",
+    "setreuid",
+    "setregid",
+    "setresuid",
+    "setresgid",
+];
+/// Others that the host's safety depends on. A kernel may lack some: those of modules, for one.
+const SAFETY: &[&str] = &[
+    "ptrace",
+    "mount",
+    "umount",
+    "move_mount",
+    "bpf",
+    "init_module",
+    "finit_module",
+    "delete_module",
+];
 
 /// A program in the object.
 #[derive(Clone, Copy, Debug)]
@@ -77,6 +102,13 @@ pub(crate) const PROGRAMS: &[Program] = &[
     ),
     program(Feature::Tcp, "tcp_reset_sent", Hook::Btf("tcp_send_reset")),
     program(
+        Feature::Audit,
+        "syscall_enter",
+        Hook::Enter(&[PRIVILEGE, SAFETY]),
+    ),
+    program(Feature::Audit, "privilege_exit", Hook::Exit(&[PRIVILEGE])),
+    program(Feature::Audit, "syscall_exit", Hook::Exit(&[SAFETY])),
+    program(
         Feature::BlockLatency,
         "block_issue",
         Hook::Btf("block_rq_issue"),
@@ -108,6 +140,18 @@ impl std::fmt::Display for Hook {
         match self {
             Self::Btf(name) => write!(f, "tp_btf {name}"),
             Self::Classic(category, name) => write!(f, "tracepoint {category}:{name}"),
+            Self::Enter(calls) | Self::Exit(calls) => {
+                let when = if matches!(self, Self::Enter(_)) {
+                    "enter"
+                } else {
+                    "exit"
+                };
+                write!(
+                    f,
+                    "tracepoint syscalls:sys_{when}_{{{}}}",
+                    calls.concat().join(",")
+                )
+            }
         }
     }
 }

@@ -256,7 +256,7 @@ fn an_event_that_is_sent_is_seen_filtered_and_opened() {
     terminal.see(&["column"]);
     terminal.press(&["C-u", "service:shop", "Enter", "Enter"]);
     terminal.see(&["order", "4711", "level", "error"]);
-    terminal.press(&["5"]);
+    terminal.press(&["7"]);
     terminal.see(&["The agent", "Sources", "Store"]);
     terminal.press(&["q"]);
     terminal.see(&["ended 0"]);
@@ -326,7 +326,7 @@ fn the_smallest_terminal_and_a_resize_do_not_break_it() {
         terminal.say(&["resize-window", "-x", columns, "-y", rows]);
         sleep(Duration::from_millis(50));
     }
-    terminal.see(&["5 Health"]);
+    terminal.see(&["Health"]);
     terminal.press(&["q"]);
     terminal.see(&["ended 0"]);
 }

@@ -30,6 +30,7 @@ fn main() -> ExitCode {
             checks::fill_memory();
             Ok(())
         }
+        [faults::HOLD] => faults::hold(&options()),
         [name] => scenario(name, None),
         [name, fault] => scenario(name, Some(fault)),
         _ => Err("usage: guest NAME [FAULT]".to_owned()),
@@ -47,12 +48,17 @@ fn say(line: &Value) {
     println!("{line}");
 }
 
-/// Does all that there is to do in one scenario.
-fn scenario(name: &str, fault: Option<&str>) -> Result<(), String> {
-    let options = Options {
+/// As an agent has them that is not configured.
+fn options() -> Options {
+    Options {
         object: std::env::var_os("HARK_EBPF_OBJECT").map(Into::into),
         ..Options::default()
-    };
+    }
+}
+
+/// Does all that there is to do in one scenario.
+fn scenario(name: &str, fault: Option<&str>) -> Result<(), String> {
+    let options = options();
     if let Some(fault) = fault {
         faults::cause(fault)?;
     }
@@ -102,15 +108,12 @@ fn scenario(name: &str, fault: Option<&str>) -> Result<(), String> {
         if !features.iter().any(on) {
             continue;
         }
-        let wrong = (check.run)(&kernel, &hearing).err();
         let (major, minor) = check.since;
-        // What a kernel cannot tell is no fault of hark's.
-        let (wrong, limit) = match wrong {
-            Some(wrong) if linux_version() < check.since => (
-                None,
-                Some(format!("{wrong}: Linux tells it since {major}.{minor}")),
-            ),
-            wrong => (wrong, None),
+        let limit = (linux_version() < check.since)
+            .then(|| format!("Linux tells it since {major}.{minor}"));
+        let wrong = match limit {
+            Some(_) => None,
+            None => (check.run)(&kernel, &hearing).err(),
         };
         say(&json!({
             "is": "check",

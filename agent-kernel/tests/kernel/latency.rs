@@ -1,6 +1,7 @@
 use std::io::Write as _;
+use std::process::Command;
 
-use hark_kernel::{Feature, Histogram};
+use hark_kernel::{Data, Feature, Histogram};
 
 use crate::listener::{Listener, wait_until};
 
@@ -56,4 +57,67 @@ fn waits_for_a_cpu_are_counted() {
     });
     assert_sound(&after);
     assert!(listener.kernel.latency().block.is_empty());
+}
+
+/// A loop device on a file that has no room on its file system: writes fail.
+#[test]
+fn failures_of_a_disk_are_told() {
+    let Some(listener) = Listener::start(&[Feature::BlockLatency]) else {
+        return;
+    };
+    let directory = tempfile::tempdir().expect("directory");
+    let place = directory.path().to_str().expect("path");
+    let script = format!(
+        "mount -t tmpfs -o size=1m hark-full {place} && truncate -s 8M {place}/disk && \
+         losetup --find --show {place}/disk"
+    );
+    let output = Command::new("sh")
+        .args(["-c", &script])
+        .output()
+        .expect("sh");
+    let device = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    if device.is_empty() {
+        println!(
+            "SKIPPED: no loop device: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    } else {
+        let to = format!("of={device}");
+        Command::new("dd")
+            .args([
+                "if=/dev/zero",
+                &to,
+                "bs=64k",
+                "seek=32",
+                "count=32",
+                "oflag=direct",
+            ])
+            .stderr(std::process::Stdio::null())
+            .status()
+            .expect("dd");
+    }
+    let undo = format!("losetup -d {device}; umount {place}");
+    Command::new("sh").args(["-c", &undo]).status().expect("sh");
+    if device.is_empty() {
+        return;
+    }
+    let name = device.trim_start_matches("/dev/");
+    let (event, error) = listener.wait("a failure", |event| match &event.data {
+        Data::BlockError(error) if error.device == name => Some(error.clone()),
+        _ => None,
+    });
+    assert_eq!(event.process, None, "the kernel does not know whose it was");
+    assert_eq!(error.operation, "write");
+    assert!(
+        matches!(error.error, "I/O" | "critical space allocation"),
+        "{}",
+        error.error
+    );
+    assert!(
+        error.sector >= 32 * 128 && error.sector < 64 * 128,
+        "{}",
+        error.sector
+    );
+    assert_eq!(error.bytes % 512, 0);
+    assert!((512..=2 << 20).contains(&error.bytes), "{}", error.bytes);
 }

@@ -4,6 +4,7 @@
 //! `HARK_EBPF_OBJECT` names an object to test instead of the committed one.
 
 mod accounting;
+mod audit;
 mod capabilities;
 mod features;
 mod latency;

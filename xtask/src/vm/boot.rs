@@ -48,10 +48,21 @@ impl Accelerator {
         }
     }
 
+    /// Its name.
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Kvm => "kvm",
             Self::Tcg => "tcg",
+        }
+    }
+
+    /// As qemu wants to be told.
+    fn option(self) -> &'static str {
+        match self {
+            Self::Kvm => "kvm",
+            // With a thread for each processor, QEMU 7.2 now and then loses the flags at a
+            // `cmpxchg16b`, which newer kernels allocate memory with: they panic while booting.
+            Self::Tcg => "tcg,thread=single",
         }
     }
 }
@@ -75,7 +86,7 @@ pub(super) fn boot(
     }
     let mut qemu = Command::new("nice");
     qemu.args(["-n", "10", QEMU, "-nodefaults", "-display", "none"])
-        .args(["-accel", accelerator.as_str(), "-cpu", "max"])
+        .args(["-accel", accelerator.option(), "-cpu", "max"])
         .args(["-smp", "2", "-m", "768", "-no-reboot"])
         .arg("-kernel")
         .arg(kernel.image())

@@ -34,6 +34,7 @@ guest "tracefs not mounted"
 mount -t tracefs tracefs /sys/kernel/tracing
 guest "as booted"
 guest "beside another agent" --beside
+guest "after an agent was killed" --killed
 guest "memlock limit 0, without CAP_SYS_RESOURCE" --memlock
 guest "only the capabilities that doctor asks for" --capabilities
 guest "unprivileged user" --user

@@ -158,8 +158,10 @@ impl Cache {
         let root = work.path().join("root");
         for package in packages {
             let wanted = format!("{package}={}", offer.version);
+            // To the directory, where apt's own user may not write, if root runs this.
+            let user = "APT::Sandbox::User=root";
             run::run(
-                self.apt(&["apt-get", "-qq", "download", &wanted])
+                self.apt(&["apt-get", "-qq", "-o", user, "download", &wanted])
                     .current_dir(work.path()),
             )?;
         }
@@ -226,8 +228,8 @@ impl Cache {
             .iter()
             .map(|suite| format!("deb [signed-by={KEYRING} arch=amd64] {MIRROR} {suite} main\n"));
         write("sources.list", sources.collect())?;
-        // All that apt reads and writes is here: the system's own lists and packages stay as
-        // they are.
+        // All that apt writes is here: the system's own lists and packages stay as they are. What
+        // the system has it do after an update is left out; its proxy is not.
         let apt = self.apt.display();
         write(
             "apt.conf",
@@ -239,6 +241,9 @@ impl Cache {
                  Dir::Cache \"{apt}/cache\";\n\
                  APT::Architecture \"amd64\";\n\
                  APT::Architectures {{ \"amd64\"; }};\n\
+                 #clear APT::Update::Pre-Invoke;\n\
+                 #clear APT::Update::Post-Invoke;\n\
+                 #clear APT::Update::Post-Invoke-Success;\n\
                  Acquire::Languages \"none\";\n\
                  Acquire::IndexTargets::deb::DEP-11::DefaultEnabled \"false\";\n"
             ),
@@ -260,8 +265,9 @@ impl Cache {
     fn apt(&self, args: &[&str]) -> Command {
         let mut command = Command::new(args[0]);
         command
+            .arg("-c")
+            .arg(self.apt.join("apt.conf"))
             .args(&args[1..])
-            .env("APT_CONFIG", self.apt.join("apt.conf"))
             .stdin(Stdio::null());
         command
     }
