@@ -136,6 +136,7 @@ pub struct Tail {
     /// Share of the values that make the tail.
     share: f64,
     /// Weight of each bin, in units of `unit`.
+    #[serde(with = "runs")]
     bins: Vec<f32>,
     total: f64,
     /// Weight of the next value; grows instead of shrinking all bins each time.
@@ -146,6 +147,7 @@ pub struct Tail {
     /// Where the next fit is due.
     due: u64,
     /// Share of values at or above each bin's lower edge.
+    #[serde(with = "runs")]
     survival: Vec<f32>,
     fit: Option<Pareto>,
 }
@@ -180,6 +182,11 @@ impl Tail {
             share: NARROW,
             ..self
         }
+    }
+
+    /// Bytes that it takes beside itself.
+    pub fn size(&self) -> usize {
+        (self.bins.capacity() + self.survival.capacity()) * size_of::<f32>()
     }
 
     /// How many values it saw, ever.
@@ -297,6 +304,37 @@ impl Tail {
                 scale: 0.0,
             }
         });
+    }
+}
+
+/// Most bins equal their neighbours: a checkpoint holds runs, as pairs of length and value.
+mod runs {
+    use serde::de::Error as _;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    /// No histogram is longer; a damaged checkpoint must not take all memory.
+    const LONGEST: usize = 4096;
+
+    pub(super) fn serialize<S: Serializer>(bins: &[f32], s: S) -> Result<S::Ok, S::Error> {
+        let same = |a: &f32, b: &f32| a.to_bits() == b.to_bits();
+        let runs: Vec<(u16, f32)> = bins
+            .chunk_by(same)
+            .map(|run| (run.len() as u16, run[0]))
+            .collect();
+        runs.serialize(s)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<f32>, D::Error> {
+        let runs: Vec<(u16, f32)> = Vec::deserialize(d)?;
+        let length: usize = runs.iter().map(|run| usize::from(run.0)).sum();
+        if length > LONGEST {
+            return Err(D::Error::custom("a histogram is too long"));
+        }
+        let mut bins = Vec::with_capacity(length);
+        for (count, value) in runs {
+            bins.resize(bins.len() + usize::from(count), value);
+        }
+        Ok(bins)
     }
 }
 

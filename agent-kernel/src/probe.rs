@@ -68,6 +68,13 @@ fn facts() -> Vec<Fact> {
 }
 
 fn kernel_version() -> Fact {
+    let remedy = "5.8 is the first with the ring buffer that hark needs: boot a newer kernel";
+    let (release, version) = linux();
+    fact("kernel", release, (version < (5, 8)).then_some(remedy))
+}
+
+/// Release of the running kernel, and its major and minor number.
+fn linux() -> (String, (u32, u32)) {
     let release = rustix::system::uname()
         .release()
         .to_string_lossy()
@@ -75,9 +82,8 @@ fn kernel_version() -> Fact {
     let mut numbers = release
         .split(|c: char| !c.is_ascii_digit())
         .map_while(|n| n.parse().ok());
-    let version: (u32, u32) = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
-    let remedy = "5.8 is the first with the ring buffer that hark needs: boot a newer kernel";
-    fact("kernel", release, (version < (5, 8)).then_some(remedy))
+    let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    (release, version)
 }
 
 /// The capabilities that matter, by number: to load programs, to hang them on tracepoints, to read
@@ -98,6 +104,8 @@ fn capabilities() -> Fact {
     let missing: Vec<&str> = CAPABILITIES
         .iter()
         .filter(|(number, _)| effective >> number & 1 == 0)
+        // CAP_SYS_ADMIN holds both, as it did before 5.8 had them.
+        .filter(|(number, _)| !(matches!(number, 38 | 39) && effective >> 21 & 1 == 1))
         .map(|(_, name)| *name)
         .collect();
     if missing.is_empty() {
@@ -147,13 +155,22 @@ fn lockdown() -> Fact {
 }
 
 fn memlock() -> Fact {
+    // What the agent may raise, it has raised.
     let limit = rustix::process::getrlimit(rustix::process::Resource::Memlock).current;
+    let (_, version) = linux();
     match limit {
         None => fact("locked memory", "unlimited", None),
         // Since 5.11 maps are charged to the control group instead.
+        Some(bytes) if version < (5, 11) => fact(
+            "locked memory",
+            format!("{bytes} bytes, to which this kernel charges what kernel programs take"),
+            Some(
+                "LimitMEMLOCK=infinity in the agent's unit, ulimit -l unlimited, or CAP_SYS_RESOURCE",
+            ),
+        ),
         Some(bytes) => fact(
             "locked memory",
-            format!("{bytes} bytes; no matter since 5.11"),
+            format!("{bytes} bytes; no matter on this kernel"),
             None,
         ),
     }

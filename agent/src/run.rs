@@ -154,7 +154,8 @@ pub fn run(overrides: &Overrides) -> Result<(), RunError> {
         .and_then(|runtime| runtime.block_on(running.serve(listeners)));
 
     // Sources first, so that the end of the agent is its last event; then what waits; then the
-    // store. The kernel side ends with the last hold on `app`.
+    // store. The kernel side ends with this, the last hold on it.
+    drop(app);
     host.stop();
     if served.is_ok() {
         voice.say(
@@ -165,7 +166,6 @@ pub fn run(overrides: &Overrides) -> Result<(), RunError> {
         );
     }
     pipeline.drain();
-    drop(app);
     store.close()?;
     tracing::info!("stopped");
     served

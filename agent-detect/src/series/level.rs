@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
+use super::Weights;
 use super::season::{Phased, Season};
 use crate::tail::{self, MIN_HISTORY, Pareto, Scale, Tail};
 use crate::window::Window;
@@ -12,8 +13,6 @@ use crate::window::Window;
 const REFRACTORY: u64 = 120;
 /// By how much a score must exceed the last ones to fire again.
 const MARGIN: f64 = 0.2;
-/// Weight of the tail beside the novelties: where a rhythm is known its residual says more.
-const TAIL_WEIGHT: f64 = 0.5;
 
 /// A view of the series: the value, a mean, or a difference.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -65,6 +64,7 @@ pub(crate) struct Score {
 /// One resolution.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Level {
+    weights: Weights,
     value: Stream,
     mean4: Stream,
     mean16: Stream,
@@ -82,8 +82,9 @@ pub(crate) struct Level {
 }
 
 impl Level {
-    pub(crate) fn new(memory: usize, calibration: usize) -> Self {
+    pub(crate) fn new(memory: usize, calibration: usize, weights: Weights) -> Self {
         Self {
+            weights,
             value: Stream::new(memory),
             mean4: Stream::new(memory),
             mean16: Stream::new(memory),
@@ -97,6 +98,20 @@ impl Level {
             evidence: Tail::new(Scale::Score, calibration),
             scores: Tail::new(Scale::Score, calibration).narrow(),
         }
+    }
+
+    /// Bytes that it takes beside itself.
+    pub(crate) fn size(&self) -> usize {
+        let streams = [&self.value, &self.mean4, &self.mean16, &self.change];
+        streams
+            .iter()
+            .map(|s| s.window.size() + s.gaps.size())
+            .sum::<usize>()
+            + self.season.size()
+            + self.evidence.size()
+            + self.scores.size()
+            + self.last.capacity() * size_of::<f64>()
+            + self.peaks.capacity() * size_of::<(u64, f64)>()
     }
 
     /// How many points it saw.
@@ -131,9 +146,19 @@ impl Level {
         let (shift16, _) = self.mean16.push(mean16);
         let change = previous.map_or(0.0, |p| self.change.push(value - p).0);
         let season = self.season.push(value, &self.value.window);
-        let phased = f64::from(u8::from(season.expected.is_some()));
-        let sum = novelty + shift4 + shift16 + change + TAIL_WEIGHT * tail + phased * season.score;
-        let evidence = sum / (4.0 + TAIL_WEIGHT + phased);
+        let w = self.weights;
+        let phased = if season.expected.is_some() {
+            w.season
+        } else {
+            0.0
+        };
+        let sum = w.value * novelty
+            + w.means * (shift4 + shift16)
+            + w.change * change
+            + w.tail * tail
+            + phased * season.score;
+        let total = w.value + 2.0 * w.means + w.change + w.tail + phased;
+        let evidence = if total > 0.0 { sum / total } else { 0.0 };
         // How rare that much evidence is in this series: some are restless by nature.
         let rarity = self.evidence.chance(evidence).map_or(0.0, |p| -p.log10());
         self.evidence.push(evidence);

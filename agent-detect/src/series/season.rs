@@ -50,6 +50,14 @@ pub(crate) struct Season {
 }
 
 impl Season {
+    /// Bytes that it takes beside itself.
+    pub(crate) fn size(&self) -> usize {
+        let learned = self.learned.as_ref();
+        learned.map_or(0, |l| {
+            l.phases.capacity() * size_of::<Phase>() + l.residuals.size()
+        })
+    }
+
     pub(crate) fn push(&mut self, value: f64, window: &Window) -> Phased {
         self.seen += 1;
         let phased = self
@@ -58,7 +66,9 @@ impl Season {
             .map_or_else(Phased::default, |l| l.push(value, self.seen));
         if self.seen >= self.due.max(64) {
             self.search(window);
-            self.due = self.seen + (self.seen / 8).clamp(32, 512);
+            // Costs no more than a fraction of a microsecond a point, however long the history.
+            let quarter = (window.len() as u64 / 4).max(32);
+            self.due = self.seen + (self.seen / 8).clamp(32, quarter);
         }
         phased
     }

@@ -30,6 +30,7 @@ fn main() -> ExitCode {
             checks::fill_memory();
             Ok(())
         }
+        [checks::LEAVE_ROOT] => Err(checks::leave_root()),
         [faults::HOLD] => faults::hold(&options()),
         [name] => scenario(name, None),
         [name, fault] => scenario(name, Some(fault)),

@@ -20,6 +20,9 @@ pub(crate) struct Args {
     /// Events a commit
     #[arg(long, default_value_t = 1000)]
     batch: usize,
+    /// Events to store copies of, as gzipped NDJSON; without, those of the ingest benchmark
+    #[arg(long)]
+    samples: Option<std::path::PathBuf>,
     /// Where to store them; a new directory below it is used
     #[arg(long, default_value = "target")]
     dir: std::path::PathBuf,
@@ -34,7 +37,10 @@ fn text(error: impl std::fmt::Display) -> String {
 }
 
 fn measure(args: &Args) -> Result<(), String> {
-    let lines = ingest::events(&root())?;
+    let lines = match &args.samples {
+        Some(path) => unpacked(path)?,
+        None => ingest::events(&root())?,
+    };
     let samples: Vec<Event> = lines
         .iter()
         .map(|line| event(line))
@@ -72,6 +78,19 @@ fn measure(args: &Args) -> Result<(), String> {
     row("open after a clean stop", &millis(started.elapsed()), "");
     store.close().map_err(text)?;
     Ok(())
+}
+
+fn unpacked(path: &std::path::Path) -> Result<Vec<String>, String> {
+    let out = std::process::Command::new("gzip")
+        .arg("-dc")
+        .arg(path)
+        .output()
+        .map_err(text)?;
+    let all = String::from_utf8(out.stdout).map_err(text)?;
+    if all.is_empty() {
+        return Err(format!("{}: no events", path.display()));
+    }
+    Ok(all.lines().map(str::to_owned).collect())
 }
 
 /// So that retention removes nothing.

@@ -13,6 +13,9 @@ const QEMU: &str = "qemu-system-x86_64";
 /// Bytes of the virtual disk; the guest program overwrites no disk of another size.
 const DISK: u64 = 16 << 20;
 
+/// Makes every read of a disk fail, for qemu's driver `blkdebug`.
+const BROKEN: &str = "[inject-error]\nevent = \"read_aio\"\nerrno = \"5\"\n";
+
 /// What a boot left behind.
 pub(super) struct Boot {
     /// What the guest program said, a JSON object a line.
@@ -56,13 +59,13 @@ impl Accelerator {
         }
     }
 
-    /// As qemu wants to be told.
-    fn option(self) -> &'static str {
+    /// The processor that the machine has.
+    fn cpu(self) -> &'static str {
         match self {
-            Self::Kvm => "kvm",
-            // With a thread for each processor, QEMU 7.2 now and then loses the flags at a
-            // `cmpxchg16b`, which newer kernels allocate memory with: they panic while booting.
-            Self::Tcg => "tcg,thread=single",
+            Self::Kvm => "max",
+            // QEMU 7.2 now and then loses the flags at a `cmpxchg16b`, which newer kernels allocate
+            // memory with where there is one: they panic while booting.
+            Self::Tcg => "max,-cx16",
         }
     }
 }
@@ -77,16 +80,18 @@ pub(super) fn boot(
 ) -> Result<Boot, Error> {
     let place = |name: &str| dir.join(name);
     let (report, console, disk) = (place("report.jsonl"), place("console.log"), place("disk"));
-    for path in [&report, &disk] {
+    let (broken, broken_disk) = (place("broken"), place("broken-disk"));
+    fs::write(&broken, BROKEN).map_err(Error::file(&broken))?;
+    for path in [&report, &disk, &broken_disk] {
         // The last boot's must not be taken for this one's.
         let file = File::create(path).map_err(Error::file(path))?;
-        if path == &disk {
+        if path != &report {
             file.set_len(DISK).map_err(Error::file(path))?;
         }
     }
     let mut qemu = Command::new("nice");
     qemu.args(["-n", "10", QEMU, "-nodefaults", "-display", "none"])
-        .args(["-accel", accelerator.option(), "-cpu", "max"])
+        .args(["-accel", accelerator.as_str(), "-cpu", accelerator.cpu()])
         .args(["-smp", "2", "-m", "768", "-no-reboot"])
         .arg("-kernel")
         .arg(kernel.image())
@@ -102,6 +107,8 @@ pub(super) fn boot(
             "file:report.jsonl",
         ])
         .args(["-drive", "if=virtio,format=raw,file=disk"])
+        .arg("-drive")
+        .arg("if=virtio,format=raw,rerror=report,file=blkdebug:broken:broken-disk")
         .stdin(Stdio::null());
     let started = Instant::now();
     let mut child = qemu.spawn().map_err(|source| Error::Start {

@@ -25,6 +25,9 @@ pub(crate) struct Args {
     /// Say which kernels are cached and which can be fetched; boot none
     #[arg(long)]
     list: bool,
+    /// Print the tables of the last boots again; boot none
+    #[arg(long, conflicts_with = "list")]
+    last: bool,
     /// Only kernels of this version, as in `6.1`; may be repeated. All by default
     #[arg(long = "kernel", value_name = "VERSION")]
     kernels: Vec<String>,
@@ -53,7 +56,7 @@ const NEEDED: [(&str, &str); 6] = [
 ];
 
 pub(crate) fn run(args: &Args) -> Result<(), Error> {
-    if !args.list {
+    if !args.list && !args.last {
         check_needed()?;
     }
     let dir = run::root().join("target/vm");
@@ -61,6 +64,9 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
     let cache = Cache::new(&dir);
     if args.list {
         return list(&cache, args.offline);
+    }
+    if args.last {
+        return conclude(&last(&dir, &cache, args)?, args);
     }
     let kernels = wanted(&cache, args)?;
     let guest = initramfs::build_guest(&dir)?;
@@ -73,7 +79,26 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
         }
         reports.push(report);
     }
-    let tables = report::tables(&reports);
+    conclude(&reports, args)
+}
+
+/// What the last boots told.
+fn last(dir: &Path, cache: &Cache, args: &Args) -> Result<Vec<Report>, Error> {
+    let mut reports = Vec::new();
+    for kernel in cache.cached()? {
+        let path = dir.join("boots").join(&kernel.release).join("report.jsonl");
+        if asked(args, &kernel.release) && path.exists() {
+            let told = fs::read(&path).map_err(Error::file(&path))?;
+            let told = String::from_utf8_lossy(&told);
+            reports.push(Report::parse(&kernel.release, &told));
+        }
+    }
+    Ok(reports)
+}
+
+/// Prints the tables, and fails where anything is wrong.
+fn conclude(reports: &[Report], args: &Args) -> Result<(), Error> {
+    let tables = report::tables(reports);
     println!("{tables}");
     if let Some(path) = &args.output {
         fs::write(path, &tables).map_err(Error::file(path))?;
@@ -123,28 +148,27 @@ fn try_out(
     Ok(report)
 }
 
+/// Whether a kernel is one of those asked for.
+fn asked(args: &Args, release: &str) -> bool {
+    let is = |version: &String| is_version(release, version);
+    args.kernels.is_empty() || args.kernels.iter().any(is)
+}
+
 /// The kernels asked for, from the cache or fetched into it.
 fn wanted(cache: &Cache, args: &Args) -> Result<Vec<Kernel>, Error> {
-    let asked = |release: &str| {
-        args.kernels.is_empty()
-            || args
-                .kernels
-                .iter()
-                .any(|version| is_version(release, version))
-    };
     let cached = cache.cached()?;
     let known = |version: &String| cached.iter().any(|k| is_version(&k.release, version));
     // What is cached needs no network.
     let fetch = !args.offline && (args.kernels.is_empty() || !args.kernels.iter().all(known));
     if fetch {
         for offer in cache.offers()? {
-            if asked(&offer.release) && !cached.iter().any(|k| k.release == offer.release) {
+            if asked(args, &offer.release) && !cached.iter().any(|k| k.release == offer.release) {
                 cache.fetch(&offer)?;
             }
         }
     }
     let mut found = cache.cached()?;
-    found.retain(|kernel| asked(&kernel.release));
+    found.retain(|kernel| asked(args, &kernel.release));
     let missing: Vec<_> = args
         .kernels
         .iter()

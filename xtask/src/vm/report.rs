@@ -332,6 +332,14 @@ pub(super) fn tables(reports: &[Report]) -> String {
         let _ = write!(text, "\n### Reasons\n\n{}", notes.list());
     }
     text.push_str(&facts(reports));
+    if reports.iter().any(|report| !report.wrong().is_empty()) {
+        text.push_str("\n### What is wrong\n\n");
+        for report in reports {
+            for wrong in report.wrong() {
+                let _ = writeln!(text, "- {}: {wrong}", report.release);
+            }
+        }
+    }
     text
 }
 
@@ -415,7 +423,9 @@ mod tests {
              ### Reasons\n\n1. not told within 10 s\n2. no BTF\n\n\
              ### What hark says of the host\n\n\
              - no BTF: kernel type information (BTF): missing \
-             (boot a kernel with CONFIG_DEBUG_INFO_BTF)\n"
+             (boot a kernel with CONFIG_DEBUG_INFO_BTF)\n\n\
+             ### What is wrong\n\n\
+             - 6.1.0: as booted: tcp: a refusal: not told within 10 s\n"
         );
         assert_eq!(
             reports[0].wrong(),

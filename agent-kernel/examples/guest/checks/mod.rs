@@ -1,0 +1,166 @@
+//! Things to cause, and what must be told of them. Details are compared too: they are read at
+//! offsets that differ from kernel to kernel.
+
+mod audit;
+mod latency;
+mod process;
+mod tcp;
+
+use std::process::{Child, Command};
+
+use hark_api::Process;
+use hark_kernel::{Feature, Kernel, KernelEvent};
+use rustix::process::{Pid, Signal, kill_process};
+
+pub(crate) use crate::checks::audit::leave_root;
+pub(crate) use crate::checks::process::fill_memory;
+use crate::hearing::{Hearing, until};
+
+/// Something to cause.
+pub(crate) struct Check {
+    /// The feature that tells of it.
+    pub(crate) feature: Feature,
+    /// What is caused.
+    pub(crate) what: &'static str,
+    /// Causes it, and says what is wrong with what was told.
+    pub(crate) run: Run,
+    /// The first version of Linux that tells it, where not all from 5.8 do.
+    pub(crate) since: (u32, u32),
+}
+
+type Run = fn(&Kernel, &Hearing) -> Result<(), String>;
+
+impl Check {
+    const fn new(feature: Feature, what: &'static str, run: Run) -> Self {
+        Self {
+            feature,
+            what,
+            run,
+            since: (5, 8),
+        }
+    }
+
+    const fn since(mut self, major: u32, minor: u32) -> Self {
+        self.since = (major, minor);
+        self
+    }
+}
+
+/// Everything to cause. The last one counts what all the others caused.
+pub(crate) const ALL: &[Check] = &[
+    Check::new(Feature::Process, "program executed", process::exec),
+    Check::new(Feature::Process, "process created", process::fork),
+    Check::new(Feature::Process, "process ended", process::exit),
+    Check::new(
+        Feature::Process,
+        "control group made while listening",
+        process::cgroup,
+    ),
+    Check::new(Feature::Process, "table of processes", process::table),
+    Check::new(Feature::Signal, "process signalled", process::signal),
+    Check::new(
+        Feature::Oom,
+        "process killed for want of memory",
+        process::oom,
+    ),
+    Check::new(Feature::Tcp, "connection over IPv4", tcp::connection_v4),
+    Check::new(Feature::Tcp, "connection over IPv6", tcp::connection_v6),
+    Check::new(Feature::Tcp, "connection refused", tcp::refused),
+    Check::new(Feature::Tcp, "connection reset", tcp::reset),
+    // "trace: tcp: fully support trace_tcp_send_reset", Linux 6.10
+    Check::new(
+        Feature::Tcp,
+        "reset sent by a port without listener",
+        tcp::stray,
+    )
+    .since(6, 10),
+    Check::new(Feature::Tcp, "segment sent again", tcp::retransmit),
+    Check::new(Feature::Audit, "user changed", audit::privilege),
+    Check::new(Feature::Audit, "file system mounted", audit::mount),
+    Check::new(Feature::Audit, "module taken out", audit::module),
+    Check::new(Feature::Audit, "BPF program loaded", audit::bpf),
+    Check::new(
+        Feature::BlockLatency,
+        "block device written and read",
+        latency::block,
+    ),
+    Check::new(Feature::BlockLatency, "block device fails", latency::broken),
+    Check::new(
+        Feature::RunqueueLatency,
+        "threads waited for a CPU",
+        latency::runqueue,
+    ),
+    Check::new(
+        Feature::Signal,
+        "emitted = received, none malformed",
+        accounts,
+    ),
+];
+
+/// The argument that makes this program fill its memory.
+pub(crate) const FILL_MEMORY: &str = "--fill-memory";
+/// The argument that makes this program give up being root.
+pub(crate) const LEAVE_ROOT: &str = "--leave-root";
+
+fn cannot<E: std::fmt::Display>(what: &str) -> impl FnOnce(E) -> String {
+    move |error| format!("could not be caused: {what}: {error}")
+}
+
+/// Compares what was told with what was done.
+fn expect<T: PartialEq + std::fmt::Debug>(what: &str, told: &T, done: &T) -> Result<(), String> {
+    if told == done {
+        Ok(())
+    } else {
+        Err(format!("{what} was {done:?}, but told was {told:?}"))
+    }
+}
+
+/// A process that waits to be killed.
+struct Sleeper(Child);
+
+impl Sleeper {
+    fn start() -> Result<Self, String> {
+        let mut command = Command::new("/bin/sleep");
+        command.args(["600", "601"]).current_dir("/tmp");
+        command.spawn().map(Self).map_err(cannot("sleep"))
+    }
+
+    fn pid(&self) -> u32 {
+        self.0.id()
+    }
+
+    fn terminate(&mut self) -> Result<(), String> {
+        kill_process(Pid::from_child(&self.0), Signal::TERM).map_err(cannot("kill"))?;
+        self.0.wait().map(drop).map_err(cannot("wait"))
+    }
+}
+
+impl Drop for Sleeper {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn about(event: &KernelEvent, pid: u32) -> Option<&Process> {
+    event
+        .process
+        .as_deref()
+        .filter(|process| process.pid == pid)
+}
+
+fn accounts(kernel: &Kernel, _: &Hearing) -> Result<(), String> {
+    let settled = until(|| {
+        let counters = kernel.counters();
+        (counters.emitted == counters.received + counters.dropped).then_some(counters)
+    });
+    let counters = settled.ok_or_else(|| format!("{:?}", kernel.counters()))?;
+    expect("what was dropped", &counters.dropped, &0)?;
+    expect("what was malformed", &counters.malformed, &0)?;
+    expect("what was withheld", &counters.withheld, &0)?;
+    if counters.received > 0 {
+        Ok(())
+    } else {
+        Err("nothing was received".to_owned())
+    }
+}
