@@ -8,6 +8,7 @@ mod command;
 mod console;
 mod error;
 mod moment;
+mod rarity;
 mod remedy;
 mod units;
 

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::clean::{self, Clean};
 use crate::moment;
+use crate::rarity;
 
 /// Standard output, written for whoever reads it.
 pub(super) struct Output {
@@ -85,9 +86,9 @@ fn event_line(event: &Clean<Event>, colour: bool) -> String {
     line.push_str(&event.message);
     if event.verdict.tier > Tier::Normal {
         let mut verdict = format!("  ({}", event.verdict.tier);
-        if let Some(rarity) = event.verdict.rarity {
+        if let Some(rarity) = rarity::words(event.verdict.rarity) {
             verdict.push_str(": ");
-            verdict.push_str(&rarity.to_string());
+            verdict.push_str(&rarity);
         } else if let Some(reason) = event.verdict.reasons.first() {
             verdict.push_str(": ");
             verdict.push_str(&reason.text);

@@ -41,7 +41,7 @@ pub(crate) async fn run(client: &Client, args: SendArgs) -> Result<ExitCode, Err
         out.json(&accepted)?;
     } else {
         let mut line = format!("stored as event {}: {}", accepted.id, accepted.verdict.tier);
-        if let Some(rarity) = accepted.verdict.rarity
+        if let Some(rarity) = crate::rarity::words(accepted.verdict.rarity)
             && accepted.verdict.tier > Tier::Normal
         {
             let _ = write!(line, ", {rarity}");

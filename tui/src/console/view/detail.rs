@@ -10,6 +10,7 @@ use crate::console::theme::tier_sign;
 use crate::console::widget::canvas::Canvas;
 use crate::console::widget::page::Page;
 use crate::moment;
+use crate::rarity;
 use crate::units;
 
 /// The column in which values stand.
@@ -34,10 +35,8 @@ fn page<'a>(canvas: &Canvas<'a>, width: u16, app: &App, event: &Event) -> Page<'
     page.text(0, &event.message, theme.strong);
     page.gap();
     if tier > Tier::Normal {
-        let rarity = event
-            .verdict
-            .rarity
-            .map_or(String::new(), |r| format!(", {r}"));
+        let rarity =
+            rarity::words(event.verdict.rarity).map_or(String::new(), |r| format!(", {r}"));
         let verdict = format!("{} {tier}{rarity}", tier_sign(tier));
         page.field(COLUMN, "verdict", &verdict, theme.tier(tier));
         for reason in &event.verdict.reasons {

@@ -11,6 +11,7 @@ use crate::console::theme::tier_sign;
 use crate::console::widget::canvas::{Canvas, split_right, split_top};
 use crate::console::widget::page::Page;
 use crate::moment;
+use crate::rarity;
 use crate::units;
 
 /// From this width on the list stands beside the selected incident, else above it.
@@ -125,7 +126,7 @@ fn fill(page: &mut Page<'_>, canvas: &Canvas<'_>, app: &App, record: &IncidentRe
     let incident = &record.incident;
     page.text(0, &incident.title, theme.strong);
     page.gap();
-    let rarity = incident.rarity.map_or(String::new(), |r| format!(", {r}"));
+    let rarity = rarity::words(incident.rarity).map_or(String::new(), |r| format!(", {r}"));
     let tier = format!("{} {}{rarity}", tier_sign(incident.tier), incident.tier);
     page.field(COLUMN, "tier", &tier, theme.tier(incident.tier));
     let (word, style) = state(canvas, record, app.now);

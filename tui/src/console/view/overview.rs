@@ -12,6 +12,7 @@ use crate::console::update::unusual_row;
 use crate::console::widget::canvas::{Canvas, split_right, split_top};
 use crate::console::widget::event_row::{headline, subject};
 use crate::moment;
+use crate::rarity;
 use crate::units;
 
 /// From this size on the vital signs have a column of their own.
@@ -127,7 +128,7 @@ fn sight_row(canvas: &mut Canvas<'_>, line: Rect, sight: &Sight, now: Timestamp)
         right -= count.chars().count() as u16;
     }
     // How rare it is, or why it stands out, at the right where there is room.
-    let rarity = event.verdict.rarity.map(|rarity| rarity.to_string());
+    let rarity = rarity::words(event.verdict.rarity);
     if let Some(rarity) = rarity
         && line.width >= 76
     {
