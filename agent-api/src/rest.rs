@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Event, EventId, Process, SeriesKey, Timestamp, Verdict};
+use crate::{Event, EventId, Process, SeriesKey, Tier, Timestamp, Verdict};
 
 /// The answer to one event sent: it is on disk, and this is what was made of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -154,4 +154,52 @@ pub struct SeriesPoint {
     pub min: f64,
     /// The greatest.
     pub max: f64,
+}
+
+/// Counts of events by time and by the values of fields.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
+pub struct EventStats {
+    /// All of them.
+    pub total: u64,
+    /// By time, oldest first, without the empty ones.
+    pub buckets: Vec<EventBucket>,
+    /// By value of each field asked for.
+    pub facets: Vec<EventFacet>,
+    /// Whether all were counted: false where the time limit cut it short.
+    pub complete: bool,
+}
+
+/// The events of one stretch of time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
+pub struct EventBucket {
+    /// When it begins.
+    pub time: Timestamp,
+    /// How many events of each tier, in order: normal, notice, warning, high, critical.
+    pub tiers: [u64; Tier::ALL.len()],
+}
+
+/// The values of a field.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
+pub struct EventFacet {
+    /// The field.
+    pub field: String,
+    /// Its commonest values, commonest first.
+    pub values: Vec<ValueCount>,
+    /// Events with any other value.
+    pub other: u64,
+    /// Events without the field.
+    pub missing: u64,
+}
+
+/// How often a value occurs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
+pub struct ValueCount {
+    /// The value. Text from outside.
+    pub value: String,
+    /// Events with it.
+    pub count: u64,
 }

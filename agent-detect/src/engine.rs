@@ -42,7 +42,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             series: series::Config::default(),
-            max_series: 1000,
+            max_series: 512,
             host: host::Config::default(),
             host_step: 10.0,
             templates: template::Config::default(),
@@ -68,6 +68,9 @@ pub enum RestoreError {
     /// It is cut short or damaged.
     #[error("the checkpoint is damaged: {0}")]
     Damaged(#[from] postcard::Error),
+    /// It cannot be compressed or decompressed.
+    #[error("the checkpoint cannot be compressed or read: {0}")]
+    Compression(#[source] std::io::Error),
 }
 
 /// What an engine knows and still has to learn.
@@ -85,9 +88,11 @@ pub struct Learning {
     pub remaining: f64,
 }
 
-const FORMAT: u8 = 1;
-/// Samples of the host before its own calibration replaces the bound over all series.
-const HOST_LEARN: u64 = 3600;
+const FORMAT: u8 = 2;
+/// Samples of the host before its own calibration is heard beside the bound over all series, and
+/// before it replaces it.
+const HOST_LEARN_FROM: u64 = 1800;
+const HOST_LEARN: u64 = 7200;
 /// Seconds after which a series that no longer comes is forgotten.
 const FORGET: f64 = 86_400.0;
 
@@ -131,7 +136,7 @@ impl Engine {
         Self {
             series: HashMap::new(),
             series_refused: 0,
-            host_scores: Tail::new(Scale::Score, 14 * 86_400),
+            host_scores: Tail::new(Scale::Score, 14 * 86_400).narrow(),
             joint: None,
             joint_slot: 0,
             miner: Miner::new(config.templates.clone()),
@@ -161,7 +166,10 @@ impl Engine {
                 wanted: FORMAT,
             });
         }
-        let engine: Self = postcard::from_bytes(state)?;
+        let reader = zstd::Decoder::with_buffer(state).map_err(RestoreError::Compression)?;
+        // Holds one text at a time.
+        let mut scratch = vec![0; 1 << 20];
+        let (engine, _): (Self, _) = postcard::from_io((reader, &mut scratch))?;
         if engine.config != *config {
             return Err(RestoreError::Settings);
         }
@@ -173,7 +181,13 @@ impl Engine {
     /// # Errors
     /// None that a caller can cause; the encoder's own.
     pub fn checkpoint(&self) -> Result<Vec<u8>, RestoreError> {
-        Ok(postcard::to_extend(self, vec![FORMAT])?)
+        // Compressed on the way: the plain form of a thousand series is never in memory.
+        let mut writer = zstd::Encoder::new(vec![FORMAT], 1).map_err(RestoreError::Compression)?;
+        writer
+            .include_checksum(true)
+            .map_err(RestoreError::Compression)?;
+        let writer = postcard::to_io(self, writer)?;
+        writer.finish().map_err(RestoreError::Compression)
     }
 
     /// Judges an event, sets its template and verdict, and learns it. The event should have its
@@ -246,6 +260,11 @@ impl Engine {
             subject: Subject {
                 process: event.process.as_deref().cloned(),
                 service: event.service.clone(),
+                device: event
+                    .fields
+                    .get("device")
+                    .and_then(|d| d.as_str())
+                    .map(str::to_owned),
                 template: event.template,
                 ..Subject::default()
             },
@@ -297,12 +316,18 @@ impl Engine {
         let mut findings = Vec::new();
         unusual.sort_by(|a, b| b.0.total_cmp(&a.0));
         for (score, key, value, assessment) in unusual {
+            // Each series adds its alarms to the host's: as many as there are, at most.
             let bound = 10f64.powf(score) / judged.max(1) as f64;
-            let calibrated = (self.host_scores.seen() >= HOST_LEARN)
-                .then(|| self.host_scores.chance(score))
-                .flatten()
+            let calibrated = self
+                .host_scores
+                .chance(score)
                 .map(|p| self.config.series.step / p);
-            let period = calibrated.unwrap_or(bound).min(EXTRAPOLATION * watched);
+            let period = match (calibrated, self.host_scores.seen()) {
+                (Some(own), HOST_LEARN..) => own,
+                (Some(own), HOST_LEARN_FROM..) => own.min(bound),
+                _ => bound,
+            }
+            .min(EXTRAPOLATION * watched);
             let tier = Tier::from(ReturnPeriod::from_secs(period));
             if tier == Tier::Normal {
                 continue;

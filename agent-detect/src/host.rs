@@ -59,6 +59,12 @@ impl Config {
 pub struct Assessment {
     /// Smoothed distance to the nearest vectors, for ranking.
     pub rank: f64,
+    /// Distance to the fifth nearest vector of the past, in standard deviations.
+    pub near: f64,
+    /// Distance from the mean given the correlations, in standard deviations.
+    pub spread: f64,
+    /// Mean score of the three most novel series.
+    pub novelty: f64,
     /// Distances and novelty together, for alarms.
     pub alarm: f64,
     /// The chance of such an alarm score; `None` while learning.
@@ -75,6 +81,8 @@ pub struct Joint {
     rows: u64,
     mean: Vec<f64>,
     variance: Vec<f64>,
+    /// Lowest and highest value so far; both move back to the mean within weeks.
+    range: Vec<(f64, f64)>,
     /// Correlation products of standardised, winsorised values, row by row.
     products: Vec<f64>,
     /// Lower triangle of the Cholesky factor of the correlations.
@@ -94,7 +102,7 @@ pub struct Joint {
 /// Standardised values are cut here.
 const CLIP: f64 = 20.0;
 const WINSOR: f64 = 8.0;
-/// Least deviation, in units of the series' own scale.
+/// Least deviation, as a share of the range so far.
 const FLOOR: f64 = 0.05;
 const NEIGHBOURS: usize = 5;
 /// Rows before anything is said.
@@ -109,6 +117,7 @@ impl Joint {
             rows: 0,
             mean: vec![0.0; width],
             variance: vec![0.0; width],
+            range: vec![(f64::INFINITY, f64::NEG_INFINITY); width],
             products: vec![0.0; width * width],
             factor: Vec::new(),
             factor_due: LEARN,
@@ -117,7 +126,7 @@ impl Joint {
             replace: 0,
             typical: (1.0, 1.0),
             smooth: 0.0,
-            scores: Tail::new(Scale::Score, 100_000),
+            scores: Tail::new(Scale::Score, 100_000).narrow(),
             config,
         }
     }
@@ -130,6 +139,7 @@ impl Joint {
         let mut assessment = Assessment::default();
         let (near, shares) = self.nearest(&z);
         let spread = self.mahalanobis(&z);
+        (assessment.near, assessment.spread, assessment.novelty) = (near, spread, novelty);
         if self.rows > LEARN {
             let a = 1.0 / (self.rows as f64).min(self.config.half_life);
             let (n, m) = (
@@ -162,6 +172,13 @@ impl Joint {
             let Some(&x) = row.get(i).filter(|x| x.is_finite()) else {
                 continue;
             };
+            let shrink = 0.7 / self.config.half_life;
+            let mean = self.mean[i];
+            let (low, high) = &mut self.range[i];
+            if low.is_finite() {
+                *low += shrink * (mean - *low);
+                *high += shrink * (mean - *high);
+            }
             let deviation = self.deviation(i);
             if self.rows > 2 {
                 *z = ((x - self.mean[i]) / deviation).clamp(-CLIP, CLIP);
@@ -173,6 +190,8 @@ impl Joint {
                 f64::INFINITY
             };
             let off = (x - self.mean[i]).clamp(-cut, cut);
+            let (low, high) = &mut self.range[i];
+            (*low, *high) = (low.min(x), high.max(x));
             self.mean[i] += a * off;
             self.variance[i] = (1.0 - a) * (self.variance[i] + a * off * off);
         }
@@ -180,9 +199,12 @@ impl Joint {
     }
 
     fn deviation(&self, i: usize) -> f64 {
+        let (low, high) = self.range[i];
+        let range = if low <= high { high - low } else { 0.0 };
         self.variance[i]
             .sqrt()
-            .max(FLOOR * self.mean[i].abs())
+            .max(FLOOR * range)
+            .max(1e-6 * self.mean[i].abs())
             .max(1e-9)
     }
 

@@ -53,7 +53,7 @@ impl Count {
 /// What is learned of kernel events.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct KernelWatch {
-    /// Pairs (parent's program, child's program), hashed.
+    /// Pairs (parent's program, child's program) and (act, program), hashed.
     lineages: HashKeyed<u32>,
     news: Discovery,
     /// Rates over the whole host, and by program.
@@ -79,6 +79,24 @@ impl KernelWatch {
                     "the kernel killed a process for want of memory",
                 ));
             }
+            // What a device cannot do (discard, write zeroes) it is asked once and says so.
+            Kind::BlockError if text(event, "error") != Some("EOPNOTSUPP") => {
+                opinion.fact = true;
+                let device = text(event, "device").unwrap_or("a block device");
+                let reason = format!("{device} failed to do what it was asked");
+                opinion.reasons.push(Reason::new(ReasonCode::Fact, reason));
+            }
+            Kind::Privilege | Kind::Ptrace | Kind::Mount | Kind::BpfLoad | Kind::Module => {
+                if let Some(program) = program(event) {
+                    let (key, act) = (format!("{}\0{program}", event.kind), act(event.kind));
+                    self.first_sight(
+                        event,
+                        &key,
+                        format!("{program} never {act} before"),
+                        &mut opinion,
+                    );
+                }
+            }
             Kind::Exec => {
                 self.lineage(event, &mut opinion);
                 self.count(Count::Exec, event, &mut opinion);
@@ -103,9 +121,20 @@ impl KernelWatch {
         let Some(parent) = text(event, "parent_comm") else {
             return;
         };
-        let pair = xxh3_64(format!("{parent}\0{child}").as_bytes());
+        let key = format!("{parent}\0{child}");
+        self.first_sight(
+            event,
+            &key,
+            format!("{parent} never started {child} before"),
+            opinion,
+        );
+    }
+
+    /// Argues that something was never seen, the first time it is.
+    fn first_sight(&mut self, event: &Event, key: &str, words: String, opinion: &mut Opinion) {
+        let key = xxh3_64(key.as_bytes());
         let now = event.time.as_nanos();
-        if let Some(seen) = self.lineages.get_mut(&pair) {
+        if let Some(seen) = self.lineages.get_mut(&key) {
             *seen = seen.saturating_add(1);
             return;
         }
@@ -116,18 +145,16 @@ impl KernelWatch {
                 self.lineages.clear();
             }
         }
-        self.lineages.insert(pair, 1);
+        self.lineages.insert(key, 1);
         let watched = self.news.watched(now);
         if let Some(period) = self.news.found(now) {
+            let reason = Reason::new(ReasonCode::New, words);
             opinion.argue(
                 period,
                 watched,
                 Reason {
                     history: Some(watched),
-                    ..Reason::new(
-                        ReasonCode::New,
-                        format!("{parent} never started {child} before"),
-                    )
+                    ..reason
                 },
             );
         }
@@ -230,6 +257,17 @@ impl KernelWatch {
                 },
             );
         }
+    }
+}
+
+/// What a program did, as in "… never … before".
+fn act(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Privilege => "changed its user or group",
+        Kind::Ptrace => "took control of another process",
+        Kind::Mount => "mounted a file system",
+        Kind::BpfLoad => "loaded a program into the kernel",
+        _ => "loaded a kernel module",
     }
 }
 

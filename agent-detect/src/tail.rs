@@ -68,9 +68,13 @@ impl Pareto {
     }
 }
 
+/// Share of the values that make the tail of a short history, and of a long one.
+const WIDE: f64 = 0.02;
+const NARROW: f64 = 0.005;
+
 /// How many of `count` values make the tail.
-fn tail_count(count: f64) -> f64 {
-    (0.02 * count).floor().max(8.0)
+fn tail_count(count: f64, share: f64) -> f64 {
+    (share * count).floor().max(8.0)
 }
 
 /// The upper tail of a sorted window, and by mirroring the lower one.
@@ -79,7 +83,7 @@ pub(crate) fn fit_sorted(sorted: &[f32], upper: bool) -> Option<Pareto> {
     if count < MIN_HISTORY {
         return None;
     }
-    let k = tail_count(count as f64) as usize;
+    let k = tail_count(count as f64, WIDE) as usize;
     let at = |i: usize| {
         if upper {
             f64::from(sorted[i])
@@ -114,13 +118,13 @@ pub(crate) fn chance(fit: &Pareto, count: usize, at_or_above: usize, x: f64) -> 
 pub enum Scale {
     /// Distances: zero or positive, of any magnitude; bins are an eighth of an octave wide.
     Distance,
-    /// Scores: zero to thirty-two; bins are 1/32 wide.
+    /// Scores: zero to twenty; bins are 1/32 wide.
     Score,
 }
 
 const BINS_PER_OCTAVE: f64 = 8.0;
-const DISTANCE_BINS: usize = 400;
-const SCORE_BINS: usize = 1024;
+const DISTANCE_BINS: usize = 320;
+const SCORE_BINS: usize = 640;
 const SCORE_WIDTH: f64 = 1.0 / 32.0;
 
 /// A forgetting histogram that answers how rare a value is. Its memory is constant; the weight of
@@ -129,7 +133,10 @@ const SCORE_WIDTH: f64 = 1.0 / 32.0;
 pub struct Tail {
     scale: Scale,
     memory: f64,
+    /// Share of the values that make the tail.
+    share: f64,
     /// Weight of each bin, in units of `unit`.
+    #[serde(with = "runs")]
     bins: Vec<f32>,
     total: f64,
     /// Weight of the next value; grows instead of shrinking all bins each time.
@@ -140,6 +147,7 @@ pub struct Tail {
     /// Where the next fit is due.
     due: u64,
     /// Share of values at or above each bin's lower edge.
+    #[serde(with = "runs")]
     survival: Vec<f32>,
     fit: Option<Pareto>,
 }
@@ -154,6 +162,7 @@ impl Tail {
         Self {
             scale,
             memory: memory.max(MIN_HISTORY) as f64,
+            share: WIDE,
             bins: vec![0.0; bins],
             total: 0.0,
             unit: 1.0,
@@ -163,6 +172,21 @@ impl Tail {
             survival: Vec::new(),
             fit: None,
         }
+    }
+
+    /// The same, with a tail of the highest half percent only: for long histories whose rarest
+    /// values matter most.
+    #[must_use]
+    pub fn narrow(self) -> Self {
+        Self {
+            share: NARROW,
+            ..self
+        }
+    }
+
+    /// Bytes that it takes beside itself.
+    pub fn size(&self) -> usize {
+        (self.bins.capacity() + self.survival.capacity()) * size_of::<f32>()
     }
 
     /// How many values it saw, ever.
@@ -253,7 +277,7 @@ impl Tail {
             0.0
         };
         self.survival.resize(self.bins.len(), 0.0);
-        let wanted = tail_count(count);
+        let wanted = tail_count(count, self.share);
         let mut above = 0.0;
         let mut threshold = 0;
         let mut found = false;
@@ -280,6 +304,37 @@ impl Tail {
                 scale: 0.0,
             }
         });
+    }
+}
+
+/// Most bins equal their neighbours: a checkpoint holds runs, as pairs of length and value.
+mod runs {
+    use serde::de::Error as _;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    /// No histogram is longer; a damaged checkpoint must not take all memory.
+    const LONGEST: usize = 4096;
+
+    pub(super) fn serialize<S: Serializer>(bins: &[f32], s: S) -> Result<S::Ok, S::Error> {
+        let same = |a: &f32, b: &f32| a.to_bits() == b.to_bits();
+        let runs: Vec<(u16, f32)> = bins
+            .chunk_by(same)
+            .map(|run| (run.len() as u16, run[0]))
+            .collect();
+        runs.serialize(s)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<f32>, D::Error> {
+        let runs: Vec<(u16, f32)> = Vec::deserialize(d)?;
+        let length: usize = runs.iter().map(|run| usize::from(run.0)).sum();
+        if length > LONGEST {
+            return Err(D::Error::custom("a histogram is too long"));
+        }
+        let mut bins = Vec::with_capacity(length);
+        for (count, value) in runs {
+            bins.resize(bins.len() + usize::from(count), value);
+        }
+        Ok(bins)
     }
 }
 

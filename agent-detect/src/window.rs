@@ -59,6 +59,11 @@ impl Window {
         }
     }
 
+    /// Bytes that it takes beside itself.
+    pub fn size(&self) -> usize {
+        (self.ring.capacity() + self.sorted.capacity()) * size_of::<f32>()
+    }
+
     /// How many values it holds.
     pub fn len(&self) -> usize {
         self.ring.len()
@@ -103,6 +108,12 @@ impl Window {
             (a, b) => a.or(b),
         };
         if self.ring.len() < self.capacity {
+            if self.ring.len() == self.ring.capacity() {
+                // Doubles like a vector does, but never past what it may hold.
+                let more = self.ring.len().max(16).min(self.capacity - self.ring.len());
+                self.ring.reserve_exact(more);
+                self.sorted.reserve_exact(more);
+            }
             self.ring.push(value);
             self.sorted.insert(at, value);
             return (gap, at);

@@ -24,8 +24,8 @@ static EMPTY: Histogram = Histogram {
 /// `REQ_OP_MASK` of the kernel.
 const OPERATION: u32 = 0xff;
 
-// kernel: block_rq_issue(struct request *rq)
-// kernel: 5.8 block_rq_issue(struct request_queue *q, struct request *rq)
+// kernel: block_rq_issue(struct request_queue *q, struct request *rq)
+// kernel: 5.11 block_rq_issue(struct request *rq)
 #[btf_tracepoint(function = "block_rq_issue")]
 pub(crate) fn block_issue(ctx: BtfTracePointContext) -> i32 {
     let request = if global!(ARGUMENTS.block_issue_request) == 1 {

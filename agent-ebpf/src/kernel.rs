@@ -3,8 +3,8 @@
 use core::mem::MaybeUninit;
 
 use aya_ebpf::helpers::{
-    bpf_get_current_pid_tgid, bpf_get_current_task, bpf_get_current_uid_gid, bpf_probe_read_kernel,
-    generated,
+    bpf_get_current_comm, bpf_get_current_pid_tgid, bpf_get_current_task, bpf_get_current_uid_gid,
+    bpf_probe_read_kernel, generated,
 };
 use hark_ebpf::{ABSENT, Arguments, Offsets, Settings, Task, TracepointOffsets};
 
@@ -101,7 +101,7 @@ pub(crate) fn current_task() -> Task {
         uid: owner as u32,
         gid: (owner >> 32) as u32,
         cgroup: cgroup_of(task),
-        comm: comm_of(task),
+        comm: bpf_get_current_comm().unwrap_or([0; 16]),
     }
 }
 

@@ -76,7 +76,7 @@ table! {
         task_comm: member("task_struct", &["comm"]),
         task_cred: member("task_struct", &["real_cred"]),
         task_effective_cred: member("task_struct", &["cred"]),
-        // kernel: 5.14 renamed state to __state
+        // Linux 5.14 renamed state to __state
         task_state: member("task_struct", &["__state", "state"]),
         task_start_boottime: member("task_struct", &["start_boottime"]),
         task_exit_code: member("task_struct", &["exit_code"]),
@@ -140,7 +140,7 @@ table! {
         request_sector: member("request", &["__sector"]),
         request_data_len: member("request", &["__data_len"]),
         request_q: member("request", &["q"]),
-        // kernel: 5.17 took rq_disk away; 5.15 gave the queue its disk
+        // Linux 5.17 took rq_disk away; 5.15 gave the queue its disk
         request_rq_disk: member("request", &["rq_disk"]),
         queue_disk: member("request_queue", &["disk"]),
         disk_major: member("gendisk", &["major"]),
@@ -159,11 +159,11 @@ table! {
     /// Positions of arguments of BTF tracepoints, from 0.
     Arguments, ARGUMENTS: Argument,
     {
-        // kernel: 6.16 added group_dead
+        // Linux 6.16 added group_dead
         exit_group_dead: argument("sched_process_exit", &["bool", "_Bool"]),
-        // kernel: 6.10 added the reason
+        // Linux 6.10 added the reason
         reset_reason: argument("tcp_send_reset", &["sk_rst_reason"]),
-        // kernel: 5.11 took the queue away, which came first
+        // Linux 5.11 took the queue away, which came first
         block_issue_request: argument("block_rq_issue", &["request"]),
     }
 }
@@ -185,7 +185,7 @@ table! {
     TracepointOffsets, TRACEPOINT_FIELDS: TracepointField,
     {
         oom_pid: field("oom", "mark_victim", "pid"),
-        // kernel: 6.8 added all but the pid
+        // Linux 6.8 added all but the pid
         oom_comm: field("oom", "mark_victim", "comm"),
         oom_total_vm: field("oom", "mark_victim", "total_vm"),
         oom_anon_rss: field("oom", "mark_victim", "anon_rss"),

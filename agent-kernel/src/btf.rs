@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 /// The bytes are no BTF that can be understood.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum BtfError {
+pub enum BtfError {
     /// They do not begin like BTF of this machine's byte order.
     #[error("no BTF header")]
     Header,
@@ -46,7 +46,7 @@ const ENUM64: u32 = 19;
 const MAX_DEPTH: usize = 32;
 
 /// The types of a kernel.
-pub(crate) struct Btf<'a> {
+pub struct Btf<'a> {
     types: &'a [u8],
     strings: &'a [u8],
     /// Where each type begins in `types`; type 0 is `void` and has no place.
@@ -92,7 +92,7 @@ impl<'a> Btf<'a> {
     ///
     /// # Errors
     /// If the bytes are no BTF, or end too early.
-    pub(crate) fn parse(bytes: &'a [u8]) -> Result<Self, BtfError> {
+    pub fn parse(bytes: &'a [u8]) -> Result<Self, BtfError> {
         let magic = bytes.get(..2).ok_or(BtfError::Header)?;
         if magic != 0xeb9f_u16.to_ne_bytes() {
             return Err(BtfError::Header);
@@ -233,19 +233,56 @@ impl<'a> Btf<'a> {
         self.tracepoints.contains_key(name.as_bytes())
     }
 
-    /// Position of the first argument of a BTF tracepoint that has one of these types, pointers to
-    /// them included.
-    pub(crate) fn argument_position(&self, tracepoint: &str, type_names: &[&str]) -> Option<u32> {
+    /// The function that a BTF tracepoint calls. Its first argument is the tracepoint's own data,
+    /// which programs do not see.
+    fn prototype(&self, tracepoint: &str) -> Option<Type> {
         let typedef = *self.tracepoints.get(tracepoint.as_bytes())?;
         let pointer = self.resolve(typedef)?;
         let proto = self.resolve(pointer.size_or_target)?;
-        if pointer.kind() != PTR || proto.kind() != FUNC_PROTO {
-            return None;
-        }
-        // The first is the tracepoint's own data, which programs do not see.
+        (pointer.kind() == PTR && proto.kind() == FUNC_PROTO).then_some(proto)
+    }
+
+    /// Position of the first argument of a BTF tracepoint that has one of these types, pointers to
+    /// them included.
+    pub(crate) fn argument_position(&self, tracepoint: &str, type_names: &[&str]) -> Option<u32> {
+        let proto = self.prototype(tracepoint)?;
         (1..proto.len()).find_map(|index| {
             let id = u32_at(self.types, proto.rest + 8 * index + 4)?;
             self.is_named(id, type_names).then_some(index as u32 - 1)
+        })
+    }
+
+    /// Types of the arguments of a BTF tracepoint, as C writes them, without qualifiers: as in
+    /// `struct task_struct *`. `None` where the kernel has no such tracepoint.
+    pub fn tracepoint_arguments(&self, name: &str) -> Option<Vec<String>> {
+        let proto = self.prototype(name)?;
+        (1..proto.len())
+            .map(|index| self.type_name(u32_at(self.types, proto.rest + 8 * index + 4)?, 0))
+            .collect()
+    }
+
+    fn type_name(&self, id: u32, depth: usize) -> Option<String> {
+        if depth > MAX_DEPTH {
+            return None;
+        }
+        let Some(ty) = self.type_by_id(id) else {
+            return (id == 0).then(|| "void".to_owned());
+        };
+        let name = String::from_utf8_lossy(name_at(self.strings, ty.name));
+        Some(match ty.kind() {
+            PTR => {
+                let to = self.type_name(ty.size_or_target, depth + 1)?;
+                let space = if to.ends_with('*') { "" } else { " " };
+                format!("{to}{space}*")
+            }
+            CONST | VOLATILE | RESTRICT | TYPE_TAG => {
+                self.type_name(ty.size_or_target, depth + 1)?
+            }
+            // Unions and structs have one kind of forward declaration.
+            STRUCT | FWD => format!("struct {name}"),
+            UNION => format!("union {name}"),
+            ENUM | ENUM64 => format!("enum {name}"),
+            _ => name.into_owned(),
         })
     }
 
@@ -382,6 +419,8 @@ mod tests {
         assert_eq!(btf.argument_position("go", &["task_struct"]), Some(1));
         assert_eq!(btf.argument_position("go", &["int"]), Some(0));
         assert_eq!(btf.argument_position("gone", &["int"]), None);
+        let arguments = btf.tracepoint_arguments("go").expect("a tracepoint");
+        assert_eq!(arguments, ["int", "struct task_struct *"]);
         assert_eq!(btf.enum_value("letters", "B"), Some(9));
     }
 
@@ -408,6 +447,7 @@ mod tests {
             }
         }
         let _ = btf.argument_position("go", &["int", "task_struct"]);
+        let _ = btf.tracepoint_arguments("go");
         let _ = btf.enum_variants("letters").count();
     }
 

@@ -179,15 +179,21 @@ impl Cgroups {
         group
     }
 
-    /// The group with this id, or else the one that the process is in now.
+    /// The group with this id; where it is not known, the one that the process is in now, if that has
+    /// this id: it may have moved on meanwhile.
     pub(crate) fn get(&mut self, id: u64, pid: u32) -> Option<Arc<Cgroup>> {
         if let Some(group) = self.by_id.get(&id) {
             return Some(Arc::clone(group));
         }
         let group = self.of_process(pid)?;
-        if id != 0 {
-            self.by_id.insert(id, Arc::clone(&group));
+        let Some(mount) = &self.hierarchy.mount else {
+            return Some(group); // nothing to compare with
+        };
+        let directory = mount.join(group.path.trim_start_matches('/'));
+        if directory.symlink_metadata().ok()?.ino() != id {
+            return None;
         }
+        self.by_id.insert(id, Arc::clone(&group));
         Some(group)
     }
 

@@ -11,6 +11,7 @@ use aya_log::EbpfLogger;
 use hark_api::{Feature as FeatureReport, FeatureState, ProgramCost};
 use hark_ebpf::Task;
 
+use crate::clock;
 use crate::decode::Decoder;
 use crate::diagnostics::Diagnostics;
 use crate::latency::Tables;
@@ -109,6 +110,10 @@ impl Kernel {
         let ring = take_map::<RingBuf<_>>(&mut ebpf, "EVENTS", true);
         if let (Some(counts), Some(ring)) = (counts, ring) {
             kernel.counts = Some(Arc::clone(&counts));
+            if process {
+                // What changes from here on waits in the ring buffer.
+                processes.write().resync(clock::since_boot());
+            }
             let (stop_here, stop_there) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)
                 .map_err(|error| Error::Thread(error.into()))?;
             let reader = Reader {
@@ -153,7 +158,7 @@ impl Kernel {
             withheld: self.tally.withheld.load(Relaxed),
             malformed: self.tally.malformed.load(Relaxed),
             missed: self.missed(),
-            untracked: self.processes.write().overflowed,
+            untracked: self.processes.overflowed(),
         }
     }
 

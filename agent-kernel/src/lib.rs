@@ -32,6 +32,7 @@ mod reader;
 mod table;
 mod tracefs;
 
+pub use btf::{Btf, BtfError};
 pub use error::Error;
 pub use event::{
     BlockError, BpfLoad, ConnectOutcome, Data, Ends, Exec, Exit, ExitStatus, Fork, Identity,

@@ -224,6 +224,18 @@ struct Available<'a> {
 }
 
 impl Available<'_> {
+    /// The kernel's type information; else reason and remedy.
+    fn types(&self) -> Result<(&Btf<'_>, &AyaBtf), (String, String)> {
+        let reason = self
+            .btf_error
+            .unwrap_or("the kernel's type information is unreadable");
+        let remedy = "boot a kernel built with CONFIG_DEBUG_INFO_BTF=y, as those of current \
+                      distributions are, and let the agent read /sys/kernel/btf/vmlinux";
+        self.btf
+            .zip(self.aya_btf)
+            .ok_or_else(|| (reason.to_owned(), remedy.to_owned()))
+    }
+
     /// The directory of tracepoints; else reason and remedy.
     fn events(&self) -> Result<PathBuf, (String, String)> {
         let remedy = "mount -t tracefs tracefs /sys/kernel/tracing (in a container: mount the \
@@ -297,17 +309,7 @@ fn load_program(
         ebpf.program_mut(program.name).ok_or_else(missing)?,
     ) {
         (Hook::Btf(hook), AyaProgram::BtfTracePoint(tracepoint)) => {
-            let (Some(btf), Some(aya_btf)) = (has.btf, has.aya_btf) else {
-                let reason = has
-                    .btf_error
-                    .unwrap_or("the kernel's type information is unreadable");
-                return Err((
-                    reason.to_owned(),
-                    "boot a kernel built with CONFIG_DEBUG_INFO_BTF=y, as those of current \
-                     distributions are, and let the agent read /sys/kernel/btf/vmlinux"
-                        .to_owned(),
-                ));
-            };
+            let (btf, aya_btf) = has.types()?;
             if !btf.has_tracepoint(hook) {
                 return Err((
                     format!("this kernel has no tracepoint {hook}"),
@@ -323,6 +325,9 @@ fn load_program(
             Hook::Classic(..) | Hook::Enter(_) | Hook::Exit(_),
             AyaProgram::TracePoint(tracepoint),
         ) => {
+            if matches!(program.hook, Hook::Enter(_) | Hook::Exit(_)) {
+                has.types()?; // credentials are read at the offsets that these tell
+            }
             let events = has.events()?;
             tracepoint.load().map_err(explain)?;
             let places = places(program.hook, &events);

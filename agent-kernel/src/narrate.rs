@@ -370,6 +370,114 @@ fn errno_name(number: i32) -> String {
 mod tests {
     use super::*;
 
+    use crate::event::{Identity, Mount, Privilege, Sender};
+
+    fn told(data: Data) -> (String, String) {
+        let process = hark_api::Process {
+            pid: 7,
+            comm: "nginx".to_owned(),
+            ..hark_api::Process::default()
+        };
+        let event = KernelEvent {
+            time: Timestamp::from_nanos(5),
+            process: Some(Box::new(process)),
+            data,
+        };
+        let event = event.into_event(Timestamp::from_nanos(9));
+        assert_eq!(
+            (
+                event.source,
+                event.time.as_nanos(),
+                event.received.as_nanos()
+            ),
+            (Source::Kernel, 5, 9)
+        );
+        let fields = serde_json::to_string(&event.fields).expect("fields");
+        (event.message, fields)
+    }
+
+    #[test]
+    fn events_are_told_in_a_line_and_in_fields() {
+        let exec = Exec {
+            path: "./run".to_owned(),
+            arguments: vec!["run".to_owned(), "-x".to_owned()],
+            truncated: true,
+            arguments_bytes: 9000,
+            directory: Some("/srv".to_owned()),
+            parent_comm: "sh".to_owned(),
+            gid: 3,
+        };
+        assert_eq!(
+            told(Data::Exec(exec)),
+            (
+                "run -x…".to_owned(),
+                r#"{"arguments_bytes":9000,"path":"./run","arguments":["run","-x"],"directory":"/srv","parent_comm":"sh","gid":3}"#.to_owned()
+            )
+        );
+        let ends = Ends {
+            local: "10.0.0.1:40000".parse().expect("an address"),
+            remote: "[2001:db8::1]:443".parse().expect("an address"),
+        };
+        let refused = TcpConnect {
+            ends,
+            owner: Owner::Connector,
+            outcome: ConnectOutcome::Failed(111),
+            latency: Some(1_500_000),
+        };
+        assert_eq!(
+            told(Data::TcpConnect(refused)),
+            (
+                "nginx[7] could not connect to [2001:db8::1]:443: ECONNREFUSED".to_owned(),
+                r#"{"local":"10.0.0.1:40000","remote":"[2001:db8::1]:443","owner":"connector","latency":0.0015,"outcome":"failed","errno":111,"error":"ECONNREFUSED"}"#.to_owned()
+            )
+        );
+        let oom = OomKill {
+            anon_rss: Some(64 << 20),
+            file_rss: Some(1 << 20),
+            trigger: Sender {
+                pid: 9,
+                uid: 0,
+                comm: "sort".to_owned(),
+            },
+            ..OomKill::default()
+        };
+        assert_eq!(
+            told(Data::OomKill(oom)),
+            (
+                "the kernel killed nginx[7]: out of memory; it had 65 MiB".to_owned(),
+                r#"{"anon_rss":67108864,"file_rss":1048576,"trigger_pid":9,"trigger_comm":"sort"}"#
+                    .to_owned()
+            )
+        );
+        let root = Identity::default();
+        let privilege = Privilege {
+            call: "setuid",
+            before: Identity {
+                uid: 5,
+                euid: 5,
+                ..root
+            },
+            after: Identity { uid: 5, ..root },
+            error: 0,
+        };
+        assert_eq!(
+            told(Data::Privilege(privilege)).0,
+            "nginx[7] changed euid 5 to 0"
+        );
+        let mount = Mount {
+            call: "mount",
+            source: Some("/dev/sdb".to_owned()),
+            target: "/mnt".to_owned(),
+            fs_type: Some("ext4".to_owned()),
+            flags: 1,
+            error: 1,
+        };
+        assert_eq!(
+            told(Data::Mount(mount)).0,
+            "nginx[7] could not mount /dev/sdb on /mnt (ext4): EPERM"
+        );
+    }
+
     #[test]
     fn signals_have_their_names() {
         assert_eq!(signal_name(9), "SIGKILL");

@@ -26,6 +26,16 @@ impl Processes {
         }
     }
 
+    /// Whether events keep the table.
+    pub(crate) fn are_kept(&self) -> bool {
+        self.kept
+    }
+
+    /// How many were not remembered because the table was full.
+    pub(crate) fn overflowed(&self) -> u64 {
+        self.read().overflowed
+    }
+
     pub(crate) fn write(&self) -> RwLockWriteGuard<'_, Table> {
         self.table.write().unwrap_or_else(PoisonError::into_inner)
     }
@@ -53,7 +63,9 @@ impl Processes {
     /// All running processes, by id.
     pub fn snapshot(&self) -> Vec<Process> {
         if !self.kept {
-            self.write().resync(clock::since_boot());
+            let mut table = self.write();
+            table.clear();
+            table.resync(clock::since_boot());
         }
         let mut all: Vec<Process> = self
             .read()

@@ -64,7 +64,7 @@ pub(crate) struct Reader<S> {
 impl<S: FnMut(&mut Vec<KernelEvent>)> Reader<S> {
     /// Reads until it is told to stop; then what is there already, and ends.
     pub(crate) fn run(mut self) {
-        self.processes.write().resync(since_boot());
+        let kept = self.processes.are_kept();
         let mut batch = Vec::with_capacity(BATCH);
         let mut lost = 0;
         let mut checked = Instant::now();
@@ -88,7 +88,9 @@ impl<S: FnMut(&mut Vec<KernelEvent>)> Reader<S> {
                         "kernel events were lost: the ring buffer was full"
                     );
                     lost = dropped;
-                    self.processes.write().resync(since_boot());
+                    if kept {
+                        self.processes.write().resync(since_boot());
+                    }
                 }
             }
         }
@@ -119,6 +121,9 @@ impl<S: FnMut(&mut Vec<KernelEvent>)> Reader<S> {
         let mut records = 0;
         {
             let mut table = self.processes.write();
+            if !self.processes.are_kept() {
+                table.clear();
+            }
             while records < BATCH
                 && let Some(record) = self.ring.next()
             {

@@ -79,6 +79,12 @@ impl Table {
         &mut self.cgroups
     }
 
+    /// Forgets all processes: what no events keep is not true for long.
+    pub(crate) fn clear(&mut self) {
+        self.entries.clear();
+        self.ended.clear();
+    }
+
     /// The process with this id, running or just ended.
     pub(crate) fn entry(&self, pid: u32) -> Option<&Entry> {
         self.entries.get(&pid)

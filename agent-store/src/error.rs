@@ -100,6 +100,18 @@ impl Error {
         }
     }
 
+    /// Whether the database file itself is not what redb wrote.
+    pub(crate) fn is_corrupt(&self) -> bool {
+        matches!(
+            self,
+            Self::Corrupt { .. }
+                | Self::Database {
+                    source: redb::Error::Corrupted(_),
+                    ..
+                }
+        )
+    }
+
     /// Whether the disk is full (or a quota is).
     pub fn is_full(&self) -> bool {
         matches!(self, Self::Io { source, .. } if matches!(

@@ -3,8 +3,9 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 
+use hark_api::Timestamp;
 use redb::{Database, ReadTransaction, ReadableDatabase, WriteTransaction};
 
 use crate::Error;
@@ -26,15 +27,68 @@ pub(crate) struct DbFile {
     shut: AtomicBool,
 }
 
-/// Opens the file at `path` with a page cache of `cache` bytes.
-pub(crate) fn open_file(path: &Path, cache: usize) -> Open {
+/// Opens the file at `path` with a page cache of `cache` bytes; makes it where it is missing. One
+/// that is corrupt beyond repair is set aside under another name, which `notes` then tells.
+pub(crate) fn open_file(path: &Path, cache: usize, notes: Arc<Mutex<Vec<String>>>) -> Open {
     let path = path.to_owned();
     Arc::new(move || {
-        Database::builder()
-            .set_cache_size(cache)
-            .create(&path)
-            .map_err(Error::db("opening the database"))
+        let what = "opening the database";
+        if !path.try_exists().map_err(Error::io(what))? {
+            make_file(&path)?;
+        }
+        let open = |check| {
+            guarded(what, || {
+                let mut builder = Database::builder();
+                builder
+                    .set_cache_size(cache)
+                    .set_check_integrity_on_open(check);
+                builder.open(&path).map_err(Error::db(what))
+            })
+        };
+        // Opening trusts what a clean stop left; what it stumbles over, the check may mend.
+        match open(false) {
+            Err(error) if error.is_corrupt() => {}
+            opened => return opened,
+        }
+        match open(true) {
+            Err(error) if error.is_corrupt() => {}
+            opened => return opened,
+        }
+        let aside = path.with_extension(format!("damaged-{}", Timestamp::now().as_nanos()));
+        std::fs::rename(&path, &aside).map_err(Error::io("setting a corrupt database aside"))?;
+        let note = format!("{} was corrupt beyond repair: set aside", aside.display());
+        tracing::error!("{note}");
+        notes
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(note);
+        make_file(&path)?;
+        open(false)
     })
+}
+
+/// Makes an empty database under another name and gives it its own when it is whole: redb cannot
+/// open what a crash left half made.
+fn make_file(path: &Path) -> Result<(), Error> {
+    let what = "making the database";
+    let new = path.with_extension("new");
+    match std::fs::remove_file(&new) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(Error::io(what)(error));
+        }
+        _ => {}
+    }
+    Database::create(&new)
+        .and_then(Database::close)
+        .map_err(Error::db(what))?;
+    std::fs::File::open(&new)
+        .and_then(|file| file.sync_all())
+        .map_err(Error::io(what))?;
+    std::fs::rename(&new, path).map_err(Error::io(what))?;
+    let dir = path.parent().unwrap_or(Path::new("."));
+    std::fs::File::open(dir)
+        .and_then(|dir| dir.sync_all())
+        .map_err(Error::io(what))
 }
 
 impl DbFile {
@@ -88,7 +142,13 @@ impl DbFile {
 
     /// Closes the file; what was committed stays.
     pub(crate) fn close(&self) {
-        *self.db.write().unwrap_or_else(PoisonError::into_inner) = None;
+        let db = self
+            .db
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        // redb writes when it is dropped, and may panic over a corrupt file.
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(db)));
     }
 
     /// Runs `write` in a transaction and commits it with an fsync. Where it fails, nothing of it
@@ -139,16 +199,32 @@ impl DbFile {
         }
     }
 
+    /// Reads every page and compares its checksum; waits for readers. True where all is well;
+    /// false where redb had to repair it.
+    pub(crate) fn check(&self) -> Result<bool, Error> {
+        let what = "checking the database";
+        self.reopen()?;
+        let mut guard = self.db.write().unwrap_or_else(PoisonError::into_inner);
+        let Some(db) = guard.as_mut() else {
+            return Err(Error::Closed);
+        };
+        let result = guarded(what, || db.check_integrity().map_err(Error::db(what)));
+        drop(guard);
+        self.close_after(&result);
+        result
+    }
+
     /// Gives free space back to the file system; waits for readers. True where it freed any.
     pub(crate) fn compact(&self) -> Result<bool, Error> {
         let mut guard = self.db.write().unwrap_or_else(PoisonError::into_inner);
         let Some(db) = guard.as_mut() else {
             return Ok(false);
         };
-        let result = db.compact().map_err(Error::db("compacting"));
-        if result.is_err() {
-            *guard = None;
-        }
+        let result = guarded("compacting", || {
+            db.compact().map_err(Error::db("compacting"))
+        });
+        drop(guard);
+        self.close_after(&result);
         result
     }
 }

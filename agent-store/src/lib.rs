@@ -5,9 +5,13 @@
 //! any number of threads.
 #![forbid(unsafe_code)]
 
+mod backup;
 mod block;
+mod check;
 mod cursor;
 mod error;
+#[cfg(test)]
+mod faults;
 mod files;
 mod hot;
 mod index;
@@ -25,6 +29,8 @@ mod series;
 mod store;
 mod wire;
 
+pub use backup::Imported;
+pub use check::Check;
 pub use cursor::{Cursor, InvalidCursor};
 pub use error::Error;
 pub use options::Options;
@@ -32,6 +38,15 @@ pub use query::{Bucket, Budget, Count, EventQuery, Facet, Order, Page, Stats, St
 pub use records::{Incident, IncidentId, Reply};
 pub use series::{Point, SeriesInfo, Step};
 pub use store::{Maintenance, Store};
+
+/// What the fuzz targets call.
+#[cfg(fuzzing)]
+pub mod fuzz {
+    /// Reads bytes as a block's data, past the checksum, and every event in it.
+    pub fn read_block(bytes: &[u8]) {
+        crate::block::read_all(bytes);
+    }
+}
 
 /// The format of the files that this version writes.
 pub const FORMAT: u32 = 1;

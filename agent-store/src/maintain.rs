@@ -1,7 +1,7 @@
 //! What goes on beside commits and searches: sealing, and keeping to the bounds.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -77,6 +77,11 @@ impl Sealing {
             wanted.seal = true;
             self.shared.wake.notify_one();
         }
+    }
+
+    /// Keeps the sealer, and retention of hot rows, from working until it is dropped.
+    pub(crate) fn pause(&self) -> MutexGuard<'_, Sealer> {
+        lock(&self.sealer)
     }
 
     /// Ends the sealer's thread and waits for it.

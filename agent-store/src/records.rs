@@ -7,8 +7,10 @@ use serde::{Deserialize, Serialize};
 use crate::Error;
 use crate::files::DbFile;
 
-const CHECKPOINTS: TableDefinition<'static, &str, &[u8]> = TableDefinition::new("checkpoints");
-const INCIDENTS: TableDefinition<'static, u64, &[u8]> = TableDefinition::new("incidents");
+pub(crate) const CHECKPOINTS: TableDefinition<'static, &str, &[u8]> =
+    TableDefinition::new("checkpoints");
+pub(crate) const INCIDENTS: TableDefinition<'static, u64, &[u8]> =
+    TableDefinition::new("incidents");
 /// Idempotency key → time and reply.
 const REPLIES: TableDefinition<'static, &str, (i64, &[u8])> = TableDefinition::new("replies");
 const REPLIES_BY_TIME: TableDefinition<'static, (i64, &str), ()> =

@@ -52,13 +52,13 @@ const GROUNDS: u8 = 64;
 /// Appends an event. Ids must ascend from `before`.
 pub(crate) fn put(out: &mut Vec<u8>, event: &Event, before: &mut Before) {
     let grounds = event.verdict.rarity.is_some() || !event.verdict.reasons.is_empty();
-    let flags = u8::from(event.template.is_some()) * TEMPLATE
-        | u8::from(event.service.is_some()) * SERVICE
-        | u8::from(event.host.is_some()) * HOST
-        | u8::from(event.process.is_some()) * PROCESS
-        | u8::from(!event.fields.is_empty()) * FIELDS
-        | u8::from(event.trace.is_some()) * TRACE
-        | u8::from(grounds) * GROUNDS;
+    let flags = (u8::from(event.template.is_some()) * TEMPLATE)
+        | (u8::from(event.service.is_some()) * SERVICE)
+        | (u8::from(event.host.is_some()) * HOST)
+        | (u8::from(event.process.is_some()) * PROCESS)
+        | (u8::from(!event.fields.is_empty()) * FIELDS)
+        | (u8::from(event.trace.is_some()) * TRACE)
+        | (u8::from(grounds) * GROUNDS);
     let time = event.time.as_nanos();
     out.put_u8(flags);
     out.put_varint(event.id.0.wrapping_sub(before.id));

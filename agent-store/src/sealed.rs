@@ -10,13 +10,17 @@ use crate::wire::Malformed;
 use crate::{Error, FORMAT};
 
 /// First id → data, summary and token filter of a block.
-const BLOCKS: TableDefinition<'static, u64, &'static [u8]> = TableDefinition::new("blocks");
-const HEADS: TableDefinition<'static, u64, &'static [u8]> = TableDefinition::new("heads");
-const TOKENS: TableDefinition<'static, u64, &'static [u8]> = TableDefinition::new("tokens");
+pub(crate) const BLOCKS: TableDefinition<'static, u64, &'static [u8]> =
+    TableDefinition::new("blocks");
+pub(crate) const HEADS: TableDefinition<'static, u64, &'static [u8]> =
+    TableDefinition::new("heads");
+pub(crate) const TOKENS: TableDefinition<'static, u64, &'static [u8]> =
+    TableDefinition::new("tokens");
 /// First id → data of a block that was found damaged, for those who want to look into it.
-const DAMAGED: TableDefinition<'static, u64, &'static [u8]> = TableDefinition::new("damaged");
+pub(crate) const DAMAGED: TableDefinition<'static, u64, &'static [u8]> =
+    TableDefinition::new("damaged");
 /// Single numbers.
-const META: TableDefinition<'static, &'static str, u64> = TableDefinition::new("meta");
+pub(crate) const META: TableDefinition<'static, &'static str, u64> = TableDefinition::new("meta");
 
 const META_FORMAT: &str = "format";
 const META_SEALED: &str = "sealed";
@@ -95,29 +99,49 @@ fn migrate(_file: &DbFile, found: u64) -> Result<(), Error> {
     }
 }
 
+/// Refuses a database of a format that this version cannot read.
+pub(crate) fn check_format(txn: &ReadTransaction) -> Result<(), Error> {
+    let what = "reading the format";
+    let meta = txn.open_table(META).map_err(Error::db(what))?;
+    let format = meta
+        .get(META_FORMAT)
+        .map_err(Error::db(what))?
+        .map_or(0, |f| f.value());
+    if format == u64::from(FORMAT) {
+        return Ok(());
+    }
+    Err(Error::Format {
+        found: u32::try_from(format).unwrap_or(u32::MAX),
+        known: FORMAT,
+    })
+}
+
 /// Writes blocks, in order of id; all up to the last of them is sealed then.
 pub(crate) fn write(file: &DbFile, sealed: &[Sealed]) -> Result<(), Error> {
+    file.write("writing blocks", |txn| insert(txn, sealed))
+}
+
+/// Inserts blocks, in order of id, and records that they are sealed.
+pub(crate) fn insert(txn: &WriteTransaction, sealed: &[Sealed]) -> Result<(), Error> {
     let what = "writing blocks";
-    file.write(what, |txn| {
-        let mut blocks = txn.open_table(BLOCKS).map_err(Error::db(what))?;
-        let mut heads = txn.open_table(HEADS).map_err(Error::db(what))?;
-        let mut tokens = txn.open_table(TOKENS).map_err(Error::db(what))?;
-        let mut last = 0;
-        for block in sealed {
-            let id = block.head.first.0;
-            blocks
-                .insert(id, block.data.as_slice())
-                .map_err(Error::db(what))?;
-            heads
-                .insert(id, block.head.to_bytes().as_slice())
-                .map_err(Error::db(what))?;
-            tokens
-                .insert(id, block.tokens.as_slice())
-                .map_err(Error::db(what))?;
-            last = block.head.last.0;
-        }
-        set_sealed(txn, EventId(last))
-    })
+    let mut blocks = txn.open_table(BLOCKS).map_err(Error::db(what))?;
+    let mut heads = txn.open_table(HEADS).map_err(Error::db(what))?;
+    let mut tokens = txn.open_table(TOKENS).map_err(Error::db(what))?;
+    let mut last = 0;
+    for block in sealed {
+        let id = block.head.first.0;
+        blocks
+            .insert(id, block.data.as_slice())
+            .map_err(Error::db(what))?;
+        heads
+            .insert(id, block.head.to_bytes().as_slice())
+            .map_err(Error::db(what))?;
+        tokens
+            .insert(id, block.tokens.as_slice())
+            .map_err(Error::db(what))?;
+        last = block.head.last.0;
+    }
+    set_sealed(txn, EventId(last))
 }
 
 /// Records that everything up to an id is sealed, or was removed.

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use hark_api::{Event, EventId, SeriesKey, StoreStatus, Timestamp};
 
+use crate::check::Check;
 use crate::files::{self, DbFile};
 use crate::hot::{self, HotRow};
 use crate::index::Index;
@@ -19,7 +20,7 @@ use crate::{Error, Options, Point, SeriesInfo, Step, sealed};
 /// The events, series, incidents and detector models of one host. Cheap to clone; all clones are
 /// one store.
 #[derive(Clone, Debug)]
-pub struct Store(Arc<Inner>);
+pub struct Store(pub(crate) Arc<Inner>);
 
 /// What [`Store::maintain`] did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -69,12 +70,23 @@ impl Store {
     pub fn open(path: &Path, options: Options) -> Result<Self, Error> {
         create_private(path)?;
         let lock = Lock::take(path)?;
-        let hot = files::open_file(&path.join("hot.redb"), options.cache_bytes / 4);
-        let main = files::open_file(&path.join("main.redb"), options.cache_bytes);
-        Self::open_with(path, lock, hot, main, options)
+        let notes = Arc::default();
+        let file = |name, cache| files::open_file(&path.join(name), cache, Arc::clone(&notes));
+        let hot = file("hot.redb", options.cache_bytes / 4);
+        let main = file("main.redb", options.cache_bytes);
+        let store = Self::open_with(path, lock, hot, main, options)?;
+        for note in notes
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .drain(..)
+        {
+            store.0.index_mut().damaged += 1;
+            *self::lock(&store.0.last_error) = Some((Timestamp::now(), note));
+        }
+        Ok(store)
     }
 
-    fn open_with(
+    pub(crate) fn open_with(
         dir: &Path,
         lock: Lock,
         hot: files::Open,
@@ -245,9 +257,12 @@ impl Store {
         step: Step,
     ) -> Result<Vec<Point>, Error> {
         let pending = lock(&self.0.series).pending(key, step);
-        let Some((number, pending)) = pending else { return Ok(Vec::new()) };
-        let mut points =
-            self.0.noting(|| series::stored(&self.0.main, number, step, from, to))?;
+        let Some((number, pending)) = pending else {
+            return Ok(Vec::new());
+        };
+        let mut points = self
+            .0
+            .noting(|| series::stored(&self.0.main, number, step, from, to))?;
         points.extend(pending);
         points.retain(|point| point.time >= from && point.time < to);
         points.sort_by_key(|point| point.time);
@@ -348,6 +363,15 @@ impl Store {
         self.0.noting(|| self.0.maintain(now))
     }
 
+    /// Reads everything once and sets aside what is damaged. Searches and sealing wait while the
+    /// database files are read.
+    ///
+    /// # Errors
+    /// What the file system refuses; damage is no error.
+    pub fn check(&self) -> Result<Check, Error> {
+        self.0.noting(|| self.0.check())
+    }
+
     /// Changes the bounds.
     pub fn reconfigure(&self, options: Options) {
         *self
@@ -425,7 +449,7 @@ impl Inner {
         result
     }
 
-    fn set_aside(&self, blocks: Vec<EventId>) {
+    pub(crate) fn set_aside(&self, blocks: Vec<EventId>) {
         if blocks.is_empty() {
             return;
         }
@@ -508,7 +532,7 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// Makes the directory, for its owner only.
-fn create_private(dir: &Path) -> Result<(), Error> {
+pub(crate) fn create_private(dir: &Path) -> Result<(), Error> {
     use std::os::unix::fs::DirBuilderExt as _;
     std::fs::DirBuilder::new()
         .recursive(true)

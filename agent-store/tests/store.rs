@@ -125,8 +125,16 @@ fn many(store: &Store, count: u64) -> Vec<Event> {
         let batch: Vec<_> = (first..(first + 500).min(count + 1))
             .map(|id| {
                 let secs = 1_000_000 + (id as i64 * 7919) % 1000 + id as i64 / 4;
-                let mut event = event(id, secs, &format!("request {} took {}ms", id * 31, id % 977));
-                event.level = if id % 1000 == 0 { Level::Error } else { Level::Info };
+                let mut event = event(
+                    id,
+                    secs,
+                    &format!("request {} took {}ms", id * 31, id % 977),
+                );
+                event.level = if id % 1000 == 0 {
+                    Level::Error
+                } else {
+                    Level::Info
+                };
                 event.service = Some(format!("s{}", id % 3));
                 event.fields.set("status", 200 + id % 5);
                 event
@@ -135,7 +143,9 @@ fn many(store: &Store, count: u64) -> Vec<Event> {
         store.commit(&batch).expect("committed");
         all.extend(batch);
     }
-    store.maintain(Timestamp::from_nanos(1_000_000_000_000_000)).expect("maintained");
+    store
+        .maintain(Timestamp::from_nanos(1_000_000_000_000_000))
+        .expect("maintained");
     all
 }
 
@@ -205,9 +215,17 @@ fn a_query_without_time_brings_its_reader_on_all_the_same() {
     let dir = tempfile::tempdir().expect("a directory");
     let store = open(dir.path());
     let all = many(&store, 20_000);
-    let budget = Budget { time: Duration::ZERO, ..Budget::default() };
+    let budget = Budget {
+        time: Duration::ZERO,
+        ..Budget::default()
+    };
     for order in [Order::Newest, Order::Oldest, Order::Arrival] {
-        let query = EventQuery { order, budget, limit: 10_000, ..EventQuery::default() };
+        let query = EventQuery {
+            order,
+            budget,
+            limit: 10_000,
+            ..EventQuery::default()
+        };
         let mut seen = pages(&store, query);
         seen.sort_unstable();
         assert_eq!(seen, ids(&all), "{order:?}");
@@ -219,11 +237,22 @@ fn a_page_keeps_to_its_bytes_and_says_so() {
     let dir = tempfile::tempdir().expect("a directory");
     let store = open(dir.path());
     many(&store, 2_000);
-    let budget = Budget { bytes: 10_000, ..Budget::default() };
-    let query = EventQuery { budget, limit: 1_000, ..EventQuery::default() };
+    let budget = Budget {
+        bytes: 10_000,
+        ..Budget::default()
+    };
+    let query = EventQuery {
+        budget,
+        limit: 1_000,
+        ..EventQuery::default()
+    };
     let page = store.events(&query).expect("read");
     assert!(!page.complete && page.next.is_some());
-    assert!((1..100).contains(&page.events.len()), "{} events", page.events.len());
+    assert!(
+        (1..100).contains(&page.events.len()),
+        "{} events",
+        page.events.len()
+    );
     assert_eq!(pages(&store, query).len(), 2_000);
 }
 
@@ -235,30 +264,53 @@ fn counts_are_those_of_a_plain_count() {
     let query = StatsQuery {
         filter: Filter::parse("-fields.status:200").expect("a filter"),
         bucket: Some(Duration::from_secs(60)),
-        facets: vec!["service".to_owned(), "tier".to_owned(), "fields.absent".to_owned()],
+        facets: vec![
+            "service".to_owned(),
+            "tier".to_owned(),
+            "fields.absent".to_owned(),
+        ],
         top: 2,
         ..StatsQuery::default()
     };
     let stats = store.stats(&query).expect("counted");
-    let passing: Vec<_> = all.iter().filter(|event| query.filter.matches(*event)).collect();
+    let passing: Vec<_> = all
+        .iter()
+        .filter(|event| query.filter.matches(*event))
+        .collect();
     assert!(stats.complete);
     assert_eq!(stats.total, passing.len() as u64);
-    assert_eq!(stats.buckets.iter().map(|bucket| bucket.tiers[0]).sum::<u64>(), stats.total);
+    assert_eq!(
+        stats
+            .buckets
+            .iter()
+            .map(|bucket| bucket.tiers[0])
+            .sum::<u64>(),
+        stats.total
+    );
     for bucket in &stats.buckets {
         let inside = |event: &&&Event| {
             let since = event.time.as_nanos() - bucket.time.as_nanos();
             (0..60_000_000_000).contains(&since)
         };
-        assert_eq!(bucket.tiers[0], passing.iter().filter(inside).count() as u64);
+        assert_eq!(
+            bucket.tiers[0],
+            passing.iter().filter(inside).count() as u64
+        );
     }
     let services = &stats.facets[0];
     assert_eq!(services.values.len(), 2);
-    assert_eq!(services.values.iter().map(|v| v.count).sum::<u64>() + services.other, stats.total);
+    assert_eq!(
+        services.values.iter().map(|v| v.count).sum::<u64>() + services.other,
+        stats.total
+    );
     assert_eq!(stats.facets[1].values[0].count, stats.total);
     assert_eq!(stats.facets[2].missing, stats.total);
     let all_of = store.stats(&StatsQuery::default()).expect("counted");
     assert_eq!(all_of.total, 20_000);
-    let unknown = StatsQuery { facets: vec!["colour".to_owned()], ..StatsQuery::default() };
+    let unknown = StatsQuery {
+        facets: vec!["colour".to_owned()],
+        ..StatsQuery::default()
+    };
     assert!(matches!(store.stats(&unknown), Err(Error::UnknownField(name)) if name == "colour"));
 }
 
@@ -282,7 +334,10 @@ fn events_past_their_age_go_and_their_ids_do_not_come_back() {
 fn series_come_back_at_every_step_after_opening_again() {
     let dir = tempfile::tempdir().expect("a directory");
     let store = open(dir.path());
-    let (cpu, mem) = (SeriesKey::new("cpu"), SeriesKey::with_labels("mem", &[("a", "b")]));
+    let (cpu, mem) = (
+        SeriesKey::new("cpu"),
+        SeriesKey::with_labels("mem", &[("a", "b")]),
+    );
     let at = |secs: i64| Timestamp::from_nanos(secs * 1_000_000_000);
     let start = 1_800_000_000;
     let append = |store: &Store, secs: std::ops::Range<i64>| {
@@ -291,7 +346,9 @@ fn series_come_back_at_every_step_after_opening_again() {
             if i % 2 == 0 {
                 samples.push((mem.clone(), 0.1));
             }
-            store.append_samples(at(start + i), &samples).expect("appended");
+            store
+                .append_samples(at(start + i), &samples)
+                .expect("appended");
         }
     };
     append(&store, 0..1000);
@@ -302,18 +359,30 @@ fn series_come_back_at_every_step_after_opening_again() {
     let read = |key, from, to, step| store.samples(key, at(from), at(to), step).expect("read");
     let seconds = read(&cpu, start + 990, start + 1010, Step::Second);
     let wanted: Vec<_> = (990..1010).map(|i| f64::from(i % 60)).collect();
-    assert_eq!(seconds.iter().map(|point| point.mean).collect::<Vec<_>>(), wanted);
+    assert_eq!(
+        seconds.iter().map(|point| point.mean).collect::<Vec<_>>(),
+        wanted
+    );
     assert_eq!(read(&mem, start, start + 3000, Step::Second).len(), 1500);
     let minutes = read(&cpu, start, start + 2940, Step::Minute);
     assert_eq!(minutes.len(), 49);
     for (i, point) in minutes.iter().enumerate() {
         assert_eq!(point.time, at(start + i as i64 * 60));
-        assert_eq!((point.mean, point.min, point.max), (29.5, 0.0, 59.0), "minute {i}");
+        assert_eq!(
+            (point.mean, point.min, point.max),
+            (29.5, 0.0, 59.0),
+            "minute {i}"
+        );
     }
     let tens = read(&cpu, start, start + 2990, Step::TenSeconds);
     assert_eq!(tens.len(), 299);
     assert_eq!((tens[7].mean, tens[7].min, tens[7].max), (14.5, 10.0, 19.0));
-    let names: Vec<_> = store.series().expect("read").into_iter().map(|info| info.key).collect();
+    let names: Vec<_> = store
+        .series()
+        .expect("read")
+        .into_iter()
+        .map(|info| info.key)
+        .collect();
     assert_eq!(names, [cpu, mem]);
 }
 
@@ -324,7 +393,9 @@ fn a_clock_that_steps_back_loses_no_samples() {
     let key = SeriesKey::new("x");
     let at = |secs: i64| Timestamp::from_nanos(secs * 1_000_000_000);
     for secs in (5_000..5_100).chain(1_000..1_100).chain(900_000..900_100) {
-        store.append_samples(at(secs), &[(key.clone(), 1.0)]).expect("appended");
+        store
+            .append_samples(at(secs), &[(key.clone(), 1.0)])
+            .expect("appended");
     }
     for (from, to) in [(5_000, 5_100), (1_000, 1_100), (900_000, 900_100)] {
         for (step, wanted) in [(Step::Second, 100), (Step::TenSeconds, 9)] {
@@ -337,10 +408,17 @@ fn a_clock_that_steps_back_loses_no_samples() {
 #[test]
 fn more_series_than_the_bound_are_counted_not_kept() {
     let dir = tempfile::tempdir().expect("a directory");
-    let options = Options { max_series: 2, ..Options::default() };
+    let options = Options {
+        max_series: 2,
+        ..Options::default()
+    };
     let store = Store::open(dir.path(), options).expect("the store opens");
-    let samples: Vec<_> = (0..5).map(|i| (SeriesKey::new(&format!("s{i}")), 1.0)).collect();
-    store.append_samples(Timestamp::from_nanos(0), &samples).expect("appended");
+    let samples: Vec<_> = (0..5)
+        .map(|i| (SeriesKey::new(&format!("s{i}")), 1.0))
+        .collect();
+    store
+        .append_samples(Timestamp::from_nanos(0), &samples)
+        .expect("appended");
     assert_eq!(store.series().expect("read").len(), 2);
     assert_eq!(store.lost_samples(), 3);
 }
@@ -348,20 +426,42 @@ fn more_series_than_the_bound_are_counted_not_kept() {
 #[test]
 fn replies_are_stored_with_their_events_and_bounded() {
     let dir = tempfile::tempdir().expect("a directory");
-    let options = Options { max_replies: 2, ..Options::default() };
+    let options = Options {
+        max_replies: 2,
+        ..Options::default()
+    };
     let store = Store::open(dir.path(), options).expect("the store opens");
     let now = Timestamp::from_nanos(1_000_000_000);
     for i in 1..=3 {
         let time = now.plus_nanos(i);
-        let reply = Reply { key: format!("k{i}"), time, body: vec![i as u8] };
-        store.commit_with(&[event(i as u64, 1, "x")], &[reply]).expect("committed");
+        let reply = Reply {
+            key: format!("k{i}"),
+            time,
+            body: vec![i as u8],
+        };
+        store
+            .commit_with(&[event(i as u64, 1, "x")], &[reply])
+            .expect("committed");
     }
-    assert_eq!(store.reply("k1").expect("read").map(|reply| reply.body), Some(vec![1]));
+    assert_eq!(
+        store.reply("k1").expect("read").map(|reply| reply.body),
+        Some(vec![1])
+    );
     store.maintain(now).expect("maintained");
     assert_eq!(store.reply("k1").expect("read"), None);
-    assert_eq!(store.reply("k3").expect("read").map(|reply| reply.body), Some(vec![3]));
-    let long = Reply { key: "k".repeat(300), time: now, body: Vec::new() };
-    assert!(matches!(store.commit_with(&[], &[long]), Err(Error::TooLarge { .. })));
+    assert_eq!(
+        store.reply("k3").expect("read").map(|reply| reply.body),
+        Some(vec![3])
+    );
+    let long = Reply {
+        key: "k".repeat(300),
+        time: now,
+        body: Vec::new(),
+    };
+    assert!(matches!(
+        store.commit_with(&[], &[long]),
+        Err(Error::TooLarge { .. })
+    ));
 }
 
 #[test]
@@ -383,15 +483,25 @@ fn checkpoints_and_incidents_come_back() {
     }
     store.close().expect("closed");
     let store = open(dir.path());
-    assert_eq!(store.get_checkpoint("model").expect("read").as_deref(), Some(&b"new"[..]));
+    assert_eq!(
+        store.get_checkpoint("model").expect("read").as_deref(),
+        Some(&b"new"[..])
+    );
     assert_eq!(store.get_checkpoint("none").expect("read"), None);
-    assert_eq!(store.incident(IncidentId(2)).expect("read"), Some(incident(2, false)));
+    assert_eq!(
+        store.incident(IncidentId(2)).expect("read"),
+        Some(incident(2, false))
+    );
     let open = store.incidents(None, true, 10).expect("read");
     assert_eq!(open, [incident(3, true), incident(1, true)]);
-    let older = store.incidents(Some(IncidentId(3)), false, 1).expect("read");
+    let older = store
+        .incidents(Some(IncidentId(3)), false, 1)
+        .expect("read");
     assert_eq!(older, [incident(2, false)]);
     // Closed ones go with their age, open ones stay.
-    store.maintain(Timestamp::from_nanos(i64::MAX)).expect("maintained");
+    store
+        .maintain(Timestamp::from_nanos(i64::MAX))
+        .expect("maintained");
     assert_eq!(store.incidents(None, false, 10).expect("read").len(), 2);
 }
 
@@ -401,6 +511,167 @@ fn a_closed_store_says_so() {
     let store = open(dir.path());
     let other = store.clone();
     store.close().expect("closed");
-    assert!(matches!(other.commit(&[event(1, 1, "x")]), Err(Error::Closed)));
+    assert!(matches!(
+        other.commit(&[event(1, 1, "x")]),
+        Err(Error::Closed)
+    ));
     assert!(matches!(other.put_checkpoint("x", b""), Err(Error::Closed)));
 }
+
+#[test]
+fn a_backup_made_while_open_restores_to_the_same_store() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = open(&dir.path().join("store"));
+    let all = many(&store, 12_000);
+    store.put_checkpoint("model", b"learned").expect("kept");
+    let file = dir.path().join("backup.redb");
+    store.backup(&file).expect("backed up");
+    assert!(
+        store.backup(&file).is_err(),
+        "an existing file is not overwritten"
+    );
+    store
+        .commit(&[event(12_001, 1, "after the backup")])
+        .expect("committed");
+
+    let restored = dir.path().join("restored");
+    Store::restore(&file, &restored).expect("restored");
+    assert!(
+        Store::restore(&file, &restored).is_err(),
+        "a store is not overwritten"
+    );
+    let copy = open(&restored);
+    let query = EventQuery {
+        order: Order::Arrival,
+        limit: 10_000,
+        ..EventQuery::default()
+    };
+    assert_eq!(pages(&copy, query), ids(&all));
+    assert_eq!(
+        copy.event(EventId(11_999)).expect("read").as_ref(),
+        all.get(11_998)
+    );
+    assert_eq!(copy.next_event_id(), EventId(12_001));
+    assert_eq!(
+        copy.get_checkpoint("model").expect("read").as_deref(),
+        Some(&b"learned"[..])
+    );
+    assert!(copy.check().expect("checked").is_clean());
+}
+
+#[test]
+fn what_is_exported_is_imported_and_bad_lines_are_named() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = open(&dir.path().join("a"));
+    let all = many(&store, 3_000);
+    let mut lines = Vec::new();
+    let query = EventQuery {
+        filter: Filter::parse("service:s1").expect("a filter"),
+        ..EventQuery::default()
+    };
+    let exported = store.export(&query, &mut lines).expect("exported");
+    assert_eq!(exported, 1_000);
+    lines.extend_from_slice(b"\n{\"message\":\n");
+
+    let other = open(&dir.path().join("b"));
+    other.commit(&[event(1, 1, "first")]).expect("committed");
+    let imported = other.import(&mut lines.as_slice()).expect("imported");
+    assert_eq!((imported.stored, imported.refused), (1_000, 1));
+    assert_eq!(imported.reasons[0].0, 1_002);
+    let copy = other.event(EventId(2)).expect("read").expect("there");
+    let original = all
+        .iter()
+        .find(|event| event.service.as_deref() == Some("s1"))
+        .expect("one");
+    assert_eq!(
+        copy,
+        Event {
+            id: EventId(2),
+            ..original.clone()
+        }
+    );
+}
+
+#[test]
+fn check_reads_everything_and_finds_it_whole() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = open(dir.path());
+    many(&store, 12_000);
+    let check = store.check().expect("checked");
+    assert!(check.is_clean());
+    assert_eq!(check.events, 12_000);
+    assert!(check.blocks > 0);
+}
+
+#[test]
+fn a_store_of_a_later_format_is_refused_and_left_alone() {
+    let dir = tempfile::tempdir().expect("a directory");
+    open(dir.path()).close().expect("closed");
+    {
+        let db = redb::Database::open(dir.path().join("main.redb")).expect("a database");
+        let txn = db.begin_write().expect("begun");
+        let meta: redb::TableDefinition<'_, &str, u64> = redb::TableDefinition::new("meta");
+        txn.open_table(meta)
+            .expect("a table")
+            .insert("format", 99)
+            .expect("written");
+        txn.commit().expect("committed");
+    }
+    let refused = Store::open(dir.path(), Options::default());
+    assert!(
+        matches!(refused, Err(Error::Format { found: 99, .. })),
+        "{refused:?}"
+    );
+}
+
+/// Far more than fits is written, at the least size: the files keep to it, the newest events stay.
+#[test]
+fn the_files_keep_to_their_size() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let options = Options {
+        max_bytes: 64 << 20,
+        max_age: YEARS,
+        ..Options::default()
+    };
+    let store = Store::open(dir.path(), options).expect("opened");
+    // Text that no coding makes less of than half.
+    let mut state = 1u64;
+    let mut random = move || {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        state >> 32
+    };
+    let digit = |n| char::from_digit(n as u32 % 16, 16);
+    let pool: String = (0..1 << 19).filter_map(|_| digit(random())).collect();
+    let mut largest = 0;
+    let mut id = 0;
+    while id < 90_000 {
+        let batch: Vec<_> = (0..500)
+            .map(|_| {
+                id += 1;
+                let at = random() as usize % (pool.len() - 2048);
+                event(id, id as i64, &pool[at..at + 2048])
+            })
+            .collect();
+        store.commit(&batch).expect("committed");
+        if id % 5_000 == 0 {
+            store
+                .maintain(Timestamp::from_nanos(0))
+                .expect("maintained");
+            largest = largest.max(store.status().bytes);
+        }
+    }
+    let status = store.status();
+    assert!(largest <= 64 << 20, "{} MiB", largest >> 20);
+    assert!(
+        status.events < 80_000 && status.events > 25_000,
+        "{} events",
+        status.events
+    );
+    assert_eq!(status.newest, Some(EventId(90_000)));
+    let page = store.events(&EventQuery::default()).expect("read");
+    assert_eq!(page.events[0].id, EventId(90_000));
+}
+
+const YEARS: Duration = Duration::from_secs(100 * 365 * 86_400);

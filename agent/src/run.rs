@@ -82,6 +82,8 @@ pub fn run(overrides: &Overrides) -> Result<(), RunError> {
         config.pipeline.queue_events,
         config.pipeline.queue_bytes.as_usize(),
     ));
+    // While there is the privilege to: for low ports and directories of root's.
+    let listeners = Listeners::bind(&config.api.listen, &config.api.socket)?;
     let (kernel, kernel_failure) = start_kernel(&config, &queue, &counters, privileges);
     // From here on, no thread that starts has more than it needs.
     privileges.give_up()?;
@@ -149,10 +151,11 @@ pub fn run(overrides: &Overrides) -> Result<(), RunError> {
         .enable_all()
         .build()
         .map_err(RunError::Thread)
-        .and_then(|runtime| runtime.block_on(running.serve()));
+        .and_then(|runtime| runtime.block_on(running.serve(listeners)));
 
     // Sources first, so that the end of the agent is its last event; then what waits; then the
-    // store. The kernel side ends with the last hold on `app`.
+    // store. The kernel side ends with this, the last hold on it.
+    drop(app);
     host.stop();
     if served.is_ok() {
         voice.say(
@@ -163,7 +166,6 @@ pub fn run(overrides: &Overrides) -> Result<(), RunError> {
         );
     }
     pipeline.drain();
-    drop(app);
     store.close()?;
     tracing::info!("stopped");
     served
@@ -236,9 +238,8 @@ struct Running {
 }
 
 impl Running {
-    async fn serve(self) -> Result<(), RunError> {
+    async fn serve(self, listeners: Listeners) -> Result<(), RunError> {
         let config = self.app.config();
-        let listeners = Listeners::bind(&config.api.listen, &config.api.socket).await?;
         let addresses = listeners.addresses();
         for address in &addresses {
             tracing::info!(%address, "listening");
@@ -264,7 +265,7 @@ impl Running {
             shutdown_timeout: config.pipeline.shutdown_timeout.0,
         };
         let endpoint = Arc::new(api::endpoint(self.app.clone()));
-        let server = tokio::spawn(server::serve(
+        let mut server = tokio::spawn(server::serve(
             listeners,
             endpoint,
             bounds,
@@ -272,8 +273,10 @@ impl Running {
             shutdown.clone(),
         ));
         let care = tokio::spawn(care(self.app.clone(), self.voice.clone()));
-        loop {
+        let mut failed = None;
+        while failed.is_none() {
             tokio::select! {
+                ended = &mut server => failed = Some(ended),
                 _ = interrupt.recv() => break,
                 _ = terminate.recv() => break,
                 _ = hangup.recv() => self.reload(),
@@ -281,9 +284,15 @@ impl Running {
         }
         tracing::info!("stopping: requests under way are answered, then what waits is written");
         shutdown.cancel();
-        let _ = server.await;
+        let ended = match failed {
+            Some(ended) => ended,
+            None => server.await,
+        };
         let _ = care.await;
-        Ok(())
+        ended
+            .map_err(std::io::Error::other)
+            .flatten()
+            .map_err(RunError::Thread)
     }
 
     fn say(&self, kind: Kind, level: Level, message: String, fields: Fields) {

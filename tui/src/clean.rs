@@ -10,8 +10,9 @@ use std::borrow::Cow;
 use std::ops::Deref;
 
 use hark_api::{
-    Event, Feature, FeatureState, Fields, Health, Process, ProgramCost, Reason, SourceStatus,
-    Status, StoreStatus, Timestamp, TraceContext, Verdict, Vitals, vitals,
+    Acknowledgement, Event, Evidence, Feature, FeatureState, Fields, Health, Incident,
+    IncidentRecord, Note, Process, ProgramCost, Reason, SourceStatus, Status, StoreStatus, Suspect,
+    Timestamp, TraceContext, Verdict, Vitals, vitals,
 };
 use serde_json::Value;
 use unicode_width::UnicodeWidthChar as _;
@@ -203,6 +204,12 @@ wash!(SourceStatus: name, state);
 wash!(Feature: name, description, state, programs);
 wash!(ProgramCost: name, hook);
 wash!(StoreStatus: path, last_error);
+wash!(IncidentRecord: incident, acknowledged, notes);
+wash!(Incident: title, suspects, evidence);
+wash!(Suspect: kind, name);
+wash!(Evidence: text);
+wash!(Acknowledgement: by);
+wash!(Note: by, text);
 wash!(Vitals: disks, filesystems, interfaces, processes, cgroups);
 wash!(vitals::Disk: device);
 wash!(vitals::Filesystem: device, mountpoint, fstype);

@@ -13,8 +13,8 @@ use crate::moment;
 pub(crate) const DEFAULT_SOCKET: &str = "/run/hark/agent.sock";
 
 const EXIT_CODES: &str = "Exit codes:
-  0  done; for `query`: something was found
-  1  `query` found nothing; `send` had lines refused; `status` found that nothing can be stored
+  0  done; for `query` and `incidents`: something was found
+  1  `query` or `incidents` found nothing; `send` had lines refused; `status` found that nothing can be stored
   2  the command line is wrong, a filter included
   3  the agent cannot be reached
   4  the agent refused, as for want of a token
@@ -111,6 +111,10 @@ pub(crate) enum Command {
     Tail(TailArgs),
     /// Search the stored events
     Query(QueryArgs),
+    /// List the incidents: what is unusual together, newest first
+    Incidents(IncidentsArgs),
+    /// Show the vital signs now, and the processes that use most
+    Top(TopArgs),
     /// Show the agent's state
     Status(OutputArgs),
     /// Write a completion script for a shell
@@ -128,6 +132,27 @@ pub(crate) struct OutputArgs {
     /// Write JSON, one object a line, instead of text for people
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct IncidentsArgs {
+    /// Only those that go on
+    #[arg(long)]
+    pub(crate) open: bool,
+    /// How many at most
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=500))]
+    pub(crate) limit: u32,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TopArgs {
+    /// How many processes
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 15)]
+    pub(crate) lines: usize,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
 }
 
 #[derive(Debug, Args)]

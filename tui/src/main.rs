@@ -44,6 +44,8 @@ fn run(cli: Cli, matches: &clap::ArgMatches) -> Result<ExitCode, Error> {
         Some(Command::Send(args)) => runtime.block_on(command::send::run(&client, args)),
         Some(Command::Tail(args)) => runtime.block_on(command::tail::run(&client, args)),
         Some(Command::Query(args)) => runtime.block_on(command::query::run(&client, args)),
+        Some(Command::Incidents(args)) => runtime.block_on(command::incidents::run(&client, &args)),
+        Some(Command::Top(args)) => runtime.block_on(command::top::run(&client, &args)),
         Some(Command::Status(args)) => runtime.block_on(command::status::run(&client, &args)),
         Some(Command::Completions { shell }) => command::completions::run(shell),
         Some(Command::Man) => command::completions::man(),

@@ -42,7 +42,7 @@ impl Remedy {
             ),
             ClientError::Problem(problem) if matches!(problem.status, 401 | 403) => remedy(
                 "Reading over TCP needs a token. Make one, and set it as HARK_TOKEN:",
-                &["sudo hark-agent token add --scope read console"],
+                &["sudo hark-agent token add --name console --scope read"],
             ),
             _ => None,
         }

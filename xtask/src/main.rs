@@ -8,6 +8,7 @@ mod bench;
 mod bench;
 mod build_ebpf;
 mod check_docs;
+mod check_prototypes;
 mod digest;
 mod error;
 mod licenses;
@@ -37,6 +38,8 @@ enum Chore {
     Test(test::Args),
     /// Build the kernel programs and refresh the committed object and its digest
     BuildEbpf(build_ebpf::Args),
+    /// Check the prototypes that the kernel programs name against kernels' type information
+    CheckPrototypes(check_prototypes::Args),
     /// Check that the links in README.md and docs/ lead somewhere
     CheckDocs,
     /// Check that every dependency's license is one that hark may be built with
@@ -56,6 +59,7 @@ fn main() -> ExitCode {
         Chore::CheckDocs => check_docs::run(),
         Chore::Licenses => licenses::run(),
         Chore::BuildEbpf(args) => build_ebpf::run(&args),
+        Chore::CheckPrototypes(args) => check_prototypes::run(&args),
         Chore::Screenshot(args) => screenshot::run(&args),
         Chore::Bench(args) => bench::run(args),
         Chore::Vm(args) => vm::run(&args),

@@ -1,5 +1,6 @@
 //! Pictures of the console: a real terminal (tmux) runs it, keys are pressed, and what the screen
-//! then shows is drawn as SVG, or as PNG by `rsvg-convert` (Debian: `librsvg2-bin`).
+//! then shows is drawn as SVG, or as PNG by `rsvg-convert` and `pngquant`
+//! (Debian: `librsvg2-bin`, `pngquant`).
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -53,7 +54,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
         sleep(Duration::from_millis(150));
     }
     sleep(Duration::from_secs(args.then));
-    let screen = terminal.tmux(&["capture-pane", "-p", "-e"])?;
+    let screen = terminal.tmux(&["capture-pane", "-p", "-e", "-N"])?;
     drop(terminal);
     let rows = parse_screen(&String::from_utf8_lossy(&screen));
     let svg = draw(&rows, args.size, &args.colours[0], &args.colours[1]);
@@ -65,7 +66,13 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
                 .args(["--zoom", "1.5", "-o"])
                 .args([&args.out, &drawn]),
         )?;
-        std::fs::remove_file(&drawn).map_err(Error::file(&drawn))
+        std::fs::remove_file(&drawn).map_err(Error::file(&drawn))?;
+        // A screen has few colours: a palette makes the file a third as large.
+        run::run(
+            Command::new("pngquant")
+                .args(["--force", "--strip", "--ext", ".png", "64"])
+                .arg(&args.out),
+        )
     } else {
         std::fs::write(&args.out, svg).map_err(Error::file(Path::new(&args.out)))
     }

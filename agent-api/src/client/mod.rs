@@ -23,7 +23,10 @@ pub use error::ClientError;
 pub use query::{EventQuery, Order};
 pub use stream::{EventItem, EventStream, VitalsStream};
 
-use crate::{Accepted, BatchAccepted, Event, EventId, EventPage, Status, Vitals};
+use crate::{
+    Accepted, BatchAccepted, Event, EventId, EventPage, IncidentId, IncidentPage, IncidentRecord,
+    SeriesData, SeriesKey, SeriesList, Status, Timestamp, Vitals,
+};
 use query::Params;
 
 /// The largest answer that is read, in bytes. A page of 1,000 large events stays well below it.
@@ -142,6 +145,87 @@ impl Client {
     /// The agent cannot be reached or refuses.
     pub async fn status(&self) -> Result<Status, ClientError> {
         self.get("/status").await
+    }
+
+    /// The newest incidents, newest first.
+    ///
+    /// # Errors
+    /// The agent cannot be reached or refuses.
+    pub async fn incidents(&self, limit: u32) -> Result<IncidentPage, ClientError> {
+        let mut params = Params::new("/incidents");
+        params.push("limit", &limit.to_string());
+        self.get(&params.finish()).await
+    }
+
+    /// Notes that somebody has seen an incident. Needs the scope `admin`.
+    ///
+    /// # Errors
+    /// The agent cannot be reached, refuses, or has no such incident.
+    pub async fn acknowledge_incident(
+        &self,
+        id: IncidentId,
+    ) -> Result<IncidentRecord, ClientError> {
+        let path = format!("/incidents/{id}/acknowledge");
+        self.call(Method::POST, &path, None).await
+    }
+
+    /// Silences an incident for some seconds; 0 ends a silence. Needs the scope `admin`.
+    ///
+    /// # Errors
+    /// The agent cannot be reached, refuses, or has no such incident.
+    pub async fn silence_incident(
+        &self,
+        id: IncidentId,
+        secs: u32,
+    ) -> Result<IncidentRecord, ClientError> {
+        let body = serde_json::json!({ "duration": format!("{secs}s") });
+        let body = request::Body::json(body.to_string().into());
+        let path = format!("/incidents/{id}/silence");
+        self.call(Method::POST, &path, Some(body)).await
+    }
+
+    /// Adds a note to an incident. Needs the scope `admin`.
+    ///
+    /// # Errors
+    /// The agent cannot be reached, refuses, or has no such incident.
+    pub async fn note_incident(
+        &self,
+        id: IncidentId,
+        text: &str,
+    ) -> Result<IncidentRecord, ClientError> {
+        let body = serde_json::json!({ "text": text });
+        let body = request::Body::json(body.to_string().into());
+        let path = format!("/incidents/{id}/notes");
+        self.call(Method::POST, &path, Some(body)).await
+    }
+
+    /// The series that are stored, those whose key has `part` in it.
+    ///
+    /// # Errors
+    /// The agent cannot be reached or refuses.
+    pub async fn series(&self, part: &str) -> Result<SeriesList, ClientError> {
+        let mut params = Params::new("/series");
+        if !part.is_empty() {
+            params.push("name", part);
+        }
+        self.get(&params.finish()).await
+    }
+
+    /// The points of a series from one time up to before another, at the finest step that fits.
+    ///
+    /// # Errors
+    /// The agent cannot be reached, refuses, or has no such series (a problem with status 404).
+    pub async fn series_data(
+        &self,
+        key: &SeriesKey,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<SeriesData, ClientError> {
+        let mut params = Params::new("/series/data");
+        params.push("key", key.as_str());
+        params.push("from", &from.to_string());
+        params.push("to", &to.to_string());
+        self.get(&params.finish()).await
     }
 
     async fn get<T: serde::de::DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {

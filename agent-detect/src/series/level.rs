@@ -4,11 +4,13 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
+use super::Weights;
+use super::season::{Phased, Season};
 use crate::tail::{self, MIN_HISTORY, Pareto, Scale, Tail};
 use crate::window::Window;
 
 /// How many steps a fired score keeps lower ones from firing.
-const REFRACTORY: u64 = 200;
+const REFRACTORY: u64 = 120;
 /// By how much a score must exceed the last ones to fire again.
 const MARGIN: f64 = 0.2;
 
@@ -41,7 +43,7 @@ impl Stream {
 /// What a level says of one of its points.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Score {
-    /// Mean of the parts, -log10 of a chance.
+    /// Geometric mean of the evidence (a mean of -log10 chances) and its rarity in this series.
     pub(crate) raw: f64,
     /// `raw` where it exceeds all of the last ones, else 0.
     pub(crate) fired: f64,
@@ -55,15 +57,19 @@ pub(crate) struct Score {
     pub(crate) change: f64,
     /// Part by the tail of the value.
     pub(crate) tail: f64,
+    /// Part by the phase of a learned rhythm.
+    pub(crate) season: Phased,
 }
 
 /// One resolution.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Level {
+    weights: Weights,
     value: Stream,
     mean4: Stream,
     mean16: Stream,
     change: Stream,
+    season: Season,
     /// The last 16 values, newest last.
     last: VecDeque<f64>,
     tails: Option<(Pareto, Pareto)>,
@@ -71,23 +77,41 @@ pub(crate) struct Level {
     /// Scores that none of the later ones reached, with their step: the highest first.
     peaks: VecDeque<(u64, f64)>,
     step: u64,
+    evidence: Tail,
     scores: Tail,
 }
 
 impl Level {
-    pub(crate) fn new(memory: usize, calibration: usize) -> Self {
+    pub(crate) fn new(memory: usize, calibration: usize, weights: Weights) -> Self {
         Self {
+            weights,
             value: Stream::new(memory),
             mean4: Stream::new(memory),
             mean16: Stream::new(memory),
             change: Stream::new(memory),
+            season: Season::default(),
             last: VecDeque::with_capacity(16),
             tails: None,
             tails_age: 0,
             peaks: VecDeque::new(),
             step: 0,
-            scores: Tail::new(Scale::Score, calibration),
+            evidence: Tail::new(Scale::Score, calibration),
+            scores: Tail::new(Scale::Score, calibration).narrow(),
         }
+    }
+
+    /// Bytes that it takes beside itself.
+    pub(crate) fn size(&self) -> usize {
+        let streams = [&self.value, &self.mean4, &self.mean16, &self.change];
+        streams
+            .iter()
+            .map(|s| s.window.size() + s.gaps.size())
+            .sum::<usize>()
+            + self.season.size()
+            + self.evidence.size()
+            + self.scores.size()
+            + self.last.capacity() * size_of::<f64>()
+            + self.peaks.capacity() * size_of::<(u64, f64)>()
     }
 
     /// How many points it saw.
@@ -121,10 +145,32 @@ impl Level {
         let (shift4, _) = self.mean4.push(mean4);
         let (shift16, _) = self.mean16.push(mean16);
         let change = previous.map_or(0.0, |p| self.change.push(value - p).0);
-        let raw = (novelty + shift4 + shift16 + change + tail) / 5.0;
+        let season = self.season.push(value, &self.value.window);
+        let w = self.weights;
+        let phased = if season.expected.is_some() {
+            w.season
+        } else {
+            0.0
+        };
+        let sum = w.value * novelty
+            + w.means * (shift4 + shift16)
+            + w.change * change
+            + w.tail * tail
+            + phased * season.score;
+        let total = w.value + 2.0 * w.means + w.change + w.tail + phased;
+        let evidence = if total > 0.0 { sum / total } else { 0.0 };
+        // How rare that much evidence is in this series: some are restless by nature.
+        let rarity = self.evidence.chance(evidence).map_or(0.0, |p| -p.log10());
+        self.evidence.push(evidence);
+        let raw = (evidence * rarity).sqrt();
         let fired = self.refractory(raw);
-        let chance = self.scores.chance(fired);
-        self.scores.push(fired);
+        // What does not fire is no alarm. Above the refractory's reach scores hardly cluster, so
+        // that the chance of a score is the rate of alarms.
+        let chance = self
+            .scores
+            .chance(raw)
+            .map(|p| if fired > 0.0 { p } else { 1.0 });
+        self.scores.push(raw);
         Score {
             raw,
             fired,
@@ -133,6 +179,7 @@ impl Level {
             shift: shift4.max(shift16),
             change,
             tail,
+            season,
         }
     }
 

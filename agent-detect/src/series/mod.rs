@@ -1,6 +1,8 @@
 //! How unusual each point of one series is, judged at several resolutions.
 
 mod level;
+mod rhythm;
+mod season;
 
 use hark_api::{Reason, ReasonCode, ReturnPeriod, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -20,17 +22,48 @@ pub struct Config {
     pub memory: usize,
     /// Return periods shorter than this, in seconds, are not put into words.
     pub explain_from: f64,
+    /// How much each view weighs.
+    pub weights: Weights,
+}
+
+/// How much each view weighs in the evidence. There to be taken apart by benchmarks: the defaults
+/// are for every series.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Weights {
+    /// Novelty of the value.
+    pub value: f64,
+    /// Novelty of each of the means over 4 and 16 points.
+    pub means: f64,
+    /// Novelty of the change from the point before.
+    pub change: f64,
+    /// Tail of the value; where a rhythm is known its residual says more, hence less than the rest.
+    pub tail: f64,
+    /// Tail of the residual against the phase of a learned rhythm; 0 where none is learned.
+    pub season: f64,
+}
+
+impl Default for Weights {
+    fn default() -> Self {
+        Self {
+            value: 1.0,
+            means: 1.0,
+            change: 1.0,
+            tail: 0.5,
+            season: 1.0,
+        }
+    }
 }
 
 impl Default for Config {
-    /// For one point a second: levels of 1 s, 10 s and 60 s that remember 33 minutes, 5.6 hours
-    /// and 33 hours.
+    /// For one point a second: levels of 1 s, 10 s and 60 s that remember 30 minutes, 5 hours
+    /// and 30 hours, in 240 KiB.
     fn default() -> Self {
         Self {
             step: 1.0,
             levels: vec![1, 10, 60],
-            memory: 2000,
+            memory: 1800,
             explain_from: 3600.0,
+            weights: Weights::default(),
         }
     }
 }
@@ -43,6 +76,7 @@ impl Config {
             levels: vec![1],
             memory: 8000,
             explain_from: 3600.0,
+            weights: Weights::default(),
         }
     }
 }
@@ -95,7 +129,7 @@ impl Detector {
             levels: config
                 .levels
                 .iter()
-                .map(|_| Level::new(config.memory, calibration))
+                .map(|_| Level::new(config.memory, calibration, config.weights))
                 .collect(),
             gathers: vec![Gather::default(); config.levels.len()],
             config,
@@ -200,6 +234,13 @@ impl Detector {
         } else {
             String::new()
         };
+        let season = score.season.expected.map_or_else(String::new, |expected| {
+            let offset = self.offset.unwrap_or(0.0);
+            format!(
+                "this phase of its period usually shows {:.4}",
+                expected + offset
+            )
+        });
         let mut parts = [
             (
                 ReasonCode::Novelty,
@@ -217,6 +258,7 @@ impl Detector {
                 score.tail,
                 "the value is far out in its distribution",
             ),
+            (ReasonCode::Season, score.season.score, season.as_str()),
         ];
         parts.sort_by(|a, b| b.1.total_cmp(&a.1));
         parts
@@ -227,6 +269,11 @@ impl Detector {
                 value: Some(value),
                 band: self.band,
                 p: Some(10f64.powf(-s)),
+                period: score
+                    .season
+                    .period
+                    .filter(|_| code == ReasonCode::Season)
+                    .map(|p| p * step),
                 history: Some(history),
                 ..Reason::new(code, format!("{text}{over}"))
             })
@@ -259,6 +306,16 @@ impl Detector {
         (2 * MIN_HISTORY as u64).saturating_sub(seen) as f64 * self.config.step
     }
 
+    /// Bytes that it takes.
+    pub fn size(&self) -> usize {
+        let levels = self
+            .levels
+            .iter()
+            .map(|l| l.size() + size_of::<Level>())
+            .sum::<usize>();
+        size_of::<Self>() + levels + self.gathers.capacity() * size_of::<Gather>()
+    }
+
     /// The band that was last computed.
     pub fn band(&self) -> Option<(f64, f64)> {
         self.band
@@ -278,4 +335,125 @@ pub(crate) fn seconds(secs: f64) -> String {
     };
     let digits = usize::from(value < 10.0 && value.fract() > 0.05);
     format!("{value:.digits$} {unit}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Numbers between 0 and 1 without a pattern.
+    fn noise(i: u64) -> f64 {
+        let mut x = i.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        x ^= x >> 29;
+        x = x.wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        x ^= x >> 32;
+        (x >> 11) as f64 / (1u64 << 53) as f64
+    }
+
+    fn at(i: u64) -> Timestamp {
+        Timestamp::from_secs_f64(1.7e9 + i as f64)
+    }
+
+    fn days(assessment: &Assessment) -> f64 {
+        assessment.rarity.map_or(0.0, |r| r.as_secs() / 86_400.0)
+    }
+
+    #[test]
+    fn a_spike_in_noise_is_rare_and_explained() {
+        let mut detector = Detector::new(Config::default());
+        for i in 0..7200 {
+            detector.push(at(i), 50.0 + noise(i));
+        }
+        let assessment = detector.push(at(7200), 60.0);
+        assert!(days(&assessment) > 7.0, "{assessment:?}");
+        let reason = assessment.reasons.first().expect("a reason");
+        assert_eq!(reason.value, Some(60.0));
+        let (low, high) = assessment.band.expect("a band");
+        assert!(50.0 <= low && low < high && high <= 51.0);
+        let calm = detector.push(at(7201), 50.5);
+        assert!(days(&calm) < 0.1, "{calm:?}");
+    }
+
+    #[test]
+    fn a_constant_that_moves_is_found() {
+        let mut detector = Detector::new(Config::default());
+        let mut usual = 0.0_f64;
+        for i in 0..7200 {
+            usual = usual.max(detector.push(at(i), 3.0).onset);
+        }
+        let moved = detector.push(at(7200), 4.0);
+        assert!(moved.onset > usual + 1.0, "{} after {usual}", moved.onset);
+    }
+
+    #[test]
+    fn a_usual_value_at_the_wrong_phase_is_found() {
+        let mut detector = Detector::new(Config {
+            memory: 4000,
+            ..Config::single(1.0)
+        });
+        let wave = |i: u64| 100.0 * (i as f64 / 120.0 * std::f64::consts::TAU).sin() + noise(i);
+        for i in 0..6000 {
+            detector.push(at(i), wave(i));
+        }
+        // Half a period late: each value was seen a hundred times, but not now.
+        let late: Vec<Assessment> = (6000..6020)
+            .map(|i| detector.push(at(i), wave(i + 45)))
+            .collect();
+        let found = late
+            .iter()
+            .flat_map(|a| &a.reasons)
+            .find(|r| r.code == ReasonCode::Season);
+        let found = found.expect("the season speaks");
+        assert!((found.period.expect("a period") - 120.0).abs() < 2.0);
+    }
+
+    #[test]
+    fn a_restart_after_a_hole_is_judged_by_its_values_alone() {
+        let mut detector = Detector::new(Config::default());
+        for i in 0..3000 {
+            detector.push(at(i), noise(i));
+        }
+        let after = detector.push(at(90_000), 0.5);
+        assert!(days(&after) < 0.1, "{after:?}");
+    }
+
+    #[test]
+    fn memory_is_bounded() {
+        let mut detector = Detector::new(Config::default());
+        for i in 0..100_000 {
+            detector.push(at(i), noise(i) + i as f64);
+        }
+        assert!(detector.size() <= 256 * 1024, "{}", detector.size());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+        #[test]
+        fn no_number_breaks_it_and_a_checkpoint_continues(
+            values in prop::collection::vec(
+                prop_oneof![any::<f64>(), -1.0..1.0f64, Just(0.0), Just(f64::NAN)], 1..600),
+            steps in prop::collection::vec(-2i64..100, 600),
+            cut in 0usize..600,
+        ) {
+            let mut detector = Detector::new(Config { memory: 100, ..Config::default() });
+            let mut twin: Option<Detector> = None;
+            let mut now = 0_i64;
+            for (i, (value, step)) in values.iter().zip(steps).enumerate() {
+                if i == cut {
+                    let bytes = postcard::to_stdvec(&detector).expect("serialises");
+                    twin = Some(postcard::from_bytes(&bytes).expect("reads back"));
+                }
+                now += step * 500_000_000;
+                let time = Timestamp::from_nanos(now);
+                let a = detector.push(time, *value);
+                prop_assert!(a.score.is_finite() && a.onset.is_finite());
+                prop_assert!(a.rarity.is_none_or(|r| r.as_secs().is_finite()));
+                prop_assert!(a.band.is_none_or(|(low, high)| low <= high));
+                if let Some(twin) = &mut twin {
+                    prop_assert_eq!(a, twin.push(time, *value));
+                }
+            }
+        }
+    }
 }

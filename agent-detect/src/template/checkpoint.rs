@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::miner::{Config, Miner, Stats, Template, TemplateId};
+use super::config::{Config, Stats};
+use super::miner::{Miner, Template, TemplateId};
 use super::pattern::Pattern;
 use super::shape::JOINT;
 

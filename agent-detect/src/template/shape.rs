@@ -4,7 +4,7 @@
 //! Two lines of one shape belong to one template without further evidence. The rules that need
 //! more than one word stand here: values of keys, quoted texts, dates, units, lists.
 
-use super::miner::Rule;
+use super::config::Rule;
 use super::token::{Form, Token, tokenise};
 use super::variable::{self, Kind};
 
@@ -130,7 +130,7 @@ impl Reader<'_> {
         };
         match byte {
             b'=' | b'&' if !token.spaced && self.phrases() && self.in_query(&token) => {
-                self.query(token)
+                self.query(token);
             }
             b'=' if !token.spaced
                 && !next.spaced
@@ -141,11 +141,11 @@ impl Reader<'_> {
                 self.value();
             }
             b'"' | b'\'' if next.form == token.form && !next.spaced && self.phrases() => {
-                self.empty(token, next)
+                self.empty(token, next);
             }
             b'"' if self.after_colon() && self.phrases() => self.quoted(token),
             b'(' | b'[' | b'{' if token.spaced && closes(byte, &next) && self.phrases() => {
-                self.empty(token, next)
+                self.empty(token, next);
             }
             _ => self.out.push(token),
         }

@@ -5,13 +5,19 @@ use hark_api::Fields;
 use super::errno_name;
 use crate::event::{BpfLoad, Module, Mount, Privilege, Ptrace};
 
-/// What was done, or that it was refused, and why.
-fn outcome(line: String, error: i32, fields: &mut Fields) -> String {
+/// What was done, or that it could not be, and why: the verb comes in both forms.
+fn outcome(
+    who: &str,
+    (did, to_do): (&str, &str),
+    what: &str,
+    error: i32,
+    fields: &mut Fields,
+) -> String {
     if error == 0 {
-        return line;
+        return format!("{who} {did} {what}");
     }
     let name = errno_name(error);
-    let line = format!("{line}: refused: {name}");
+    let line = format!("{who} could not {to_do} {what}: {name}");
     fields.set("errno", error);
     fields.set("error", name);
     line
@@ -33,31 +39,32 @@ pub(super) fn privilege(event: &Privilege, who: &str, fields: &mut Fields) -> St
             changes.push(format!("{name} {from} to {to}"));
         }
     }
-    let line = if changes.is_empty() {
-        format!("{who} called {}", event.call)
+    // What is refused changes nothing.
+    let what = if changes.is_empty() {
+        format!("its user or group by {}", event.call)
     } else {
-        format!("{who} changed {}", changes.join(", "))
+        changes.join(", ")
     };
-    outcome(line, event.error, fields)
+    outcome(who, ("changed", "change"), &what, event.error, fields)
 }
 
 pub(super) fn ptrace(event: Ptrace, who: &str, fields: &mut Fields) -> String {
     fields.set("target", event.target);
-    outcome(
-        format!("{who} traces process {}", event.target),
-        event.error,
-        fields,
-    )
+    let what = format!("process {}", event.target);
+    outcome(who, ("traces", "trace"), &what, event.error, fields)
 }
 
 pub(super) fn mount(event: Mount, who: &str, fields: &mut Fields) -> String {
-    let line = match (event.call, &event.source, &event.fs_type) {
-        ("mount", Some(source), Some(fs_type)) => {
-            format!("{who} mounted {source} on {} ({fs_type})", event.target)
-        }
-        ("umount", ..) => format!("{who} unmounted {}", event.target),
-        (_, source, _) => format!("{who} moved the mount {}", source.as_deref().unwrap_or("")),
+    let source = event.source.as_deref().unwrap_or_default();
+    let (verb, what) = match (event.call, &event.fs_type) {
+        ("mount", Some(fs_type)) => (
+            ("mounted", "mount"),
+            format!("{source} on {} ({fs_type})", event.target),
+        ),
+        ("umount", _) => (("unmounted", "unmount"), event.target.clone()),
+        _ => (("moved", "move"), format!("the mount {source}")),
     };
+    let line = outcome(who, verb, what.trim_end(), event.error, fields);
     fields.set("call", event.call);
     if let Some(source) = event.source {
         fields.set("source", source);
@@ -69,22 +76,28 @@ pub(super) fn mount(event: Mount, who: &str, fields: &mut Fields) -> String {
         fields.set("fs_type", fs_type);
     }
     fields.set("flags", event.flags);
-    outcome(line, event.error, fields)
+    line
 }
 
 pub(super) fn bpf_load(event: BpfLoad, who: &str, fields: &mut Fields) -> String {
-    outcome(format!("{who} loaded a BPF program"), event.error, fields)
+    outcome(
+        who,
+        ("loaded", "load"),
+        "a BPF program",
+        event.error,
+        fields,
+    )
 }
 
 pub(super) fn module(event: Module, who: &str, fields: &mut Fields) -> String {
     fields.set("call", event.call);
-    let line = match event.name {
+    let (verb, what) = match event.name {
         Some(name) => {
-            let line = format!("{who} took the module {name} out of the kernel");
+            let what = format!("the module {name}");
             fields.set("module", name);
-            line
+            (("unloaded", "unload"), what)
         }
-        None => format!("{who} loaded a module into the kernel"),
+        None => (("loaded", "load"), "a kernel module".to_owned()),
     };
-    outcome(line, event.error, fields)
+    outcome(who, verb, &what, event.error, fields)
 }

@@ -6,6 +6,7 @@
 mod accounting;
 mod audit;
 mod capabilities;
+mod death;
 mod features;
 mod latency;
 mod listener;

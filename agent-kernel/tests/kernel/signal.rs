@@ -136,3 +136,39 @@ fn signals_that_are_not_wanted_are_not_told() {
     listener.wait("the kill", signals);
     assert_eq!(listener.all(signals), [9]);
 }
+
+#[test]
+fn without_the_feature_process_names_are_those_of_now() {
+    let Some(listener) = Listener::start(&[Feature::Signal]) else {
+        return;
+    };
+    // Ids stay, programs change: what was known of the shell is not told of the sleeper.
+    let mut child = Command::new("sh")
+        .args(["-c", "read line; exec sleep 100"])
+        .stdin(std::process::Stdio::piped())
+        .spawn()
+        .expect("sh");
+    let number = child.id();
+    let exe = |signal: u8| {
+        let (event, ()) = listener.wait("the signal", |event| match &event.data {
+            Data::Signal(s) if pid(event) == Some(number) && s.signal == signal => Some(()),
+            _ => None,
+        });
+        event.process.expect("a process").exe
+    };
+    let program = |name: &str| {
+        let path = std::fs::canonicalize(name).expect(name);
+        path.to_str().map(str::to_owned)
+    };
+    kill_process(id(&child), Signal::CONT).expect("kill");
+    assert_eq!(exe(18), program("/bin/sh"));
+    drop(child.stdin.take()); // the end of its input: it goes on
+    let comm = format!("/proc/{}/comm", child.id());
+    wait_until("the new program", || {
+        (std::fs::read_to_string(&comm).ok()? == "sleep\n").then_some(())
+    });
+    kill_process(id(&child), Signal::STOP).expect("kill");
+    assert_eq!(exe(19), program("/bin/sleep"));
+    child.kill().expect("kill");
+    child.wait().expect("end");
+}

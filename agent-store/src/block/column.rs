@@ -8,6 +8,7 @@
 
 use std::collections::HashMap;
 
+use crate::block::shape::Quick;
 use crate::block::stream::{Cursor, Streams};
 use crate::wire::{Malformed, Put, Read};
 
@@ -26,25 +27,24 @@ const MAX_ENTRIES: usize = 255;
 /// are too many to be worth it.
 fn dictionary<T: Copy + Eq + std::hash::Hash>(values: &[T]) -> Option<(Vec<T>, Vec<u8>)> {
     let mut entries: Vec<T> = Vec::new();
-    let mut known: HashMap<T, u8> = HashMap::new();
+    let mut known: HashMap<T, u8, Quick> = HashMap::default();
     let mut codes = Vec::with_capacity(values.len());
     let mut before: Option<(T, u8)> = None;
     for (i, value) in values.iter().enumerate() {
-        let code = match before {
-            Some((same, code)) if same == *value => code,
-            _ => match known.get(value) {
-                Some(code) => *code,
-                None => {
-                    // Given up early where it does not pay: mostly new values.
-                    if entries.len() == MAX_ENTRIES || (i >= 64 && entries.len() * 2 > i) {
-                        return None;
-                    }
-                    let code = entries.len() as u8;
-                    entries.push(*value);
-                    known.insert(*value, code);
-                    code
-                }
-            },
+        let same = before
+            .filter(|(same, _)| same == value)
+            .map(|(_, code)| code);
+        let code = if let Some(code) = same.or_else(|| known.get(value).copied()) {
+            code
+        } else {
+            // Given up early where it does not pay: mostly new values.
+            if entries.len() == MAX_ENTRIES || (i >= 64 && entries.len() * 2 > i) {
+                return None;
+            }
+            let code = entries.len() as u8;
+            entries.push(*value);
+            known.insert(*value, code);
+            code
         };
         before = Some((*value, code));
         codes.push(code);
@@ -181,7 +181,7 @@ pub(crate) fn take_numbers(from: &mut Cursor<'_>, count: usize) -> Read<Vec<i64>
             let width = bit_width(from)?;
             let bytes = from.packed.slice(packed_len(count, width)?)?;
             unpack(bytes, count, width, |v| {
-                values.push(least.wrapping_add(v as i64))
+                values.push(least.wrapping_add(v as i64));
             });
         }
         STEPS => {
@@ -276,7 +276,7 @@ pub(crate) fn put_texts<'a>(
         return;
     }
     let len = values[0].len();
-    let hex = len % 2 == 0
+    let hex = len.is_multiple_of(2)
         && len > 0
         && values
             .iter()

@@ -138,7 +138,7 @@ impl Head {
             put_named(&mut out, known, |out, text| out.put_text(text));
         }
         put_named(&mut out, &self.templates, |out, n| {
-            out.put_varint((*n).into())
+            out.put_varint((*n).into());
         });
         out.put_varint(self.untold.len() as u64);
         self.untold.iter().for_each(|name| out.put_text(name));
@@ -195,7 +195,9 @@ fn put_named<T>(out: &mut Vec<u8>, named: &Named<T>, put: impl Fn(&mut Vec<u8>, 
         Named::Unknown => out.put_varint(0),
         Named::These(known) => {
             out.put_varint(known.len() as u64 + 1);
-            known.iter().for_each(|value| put(out, value));
+            for value in known {
+                put(out, value);
+            }
         }
     }
 }

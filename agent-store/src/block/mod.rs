@@ -321,5 +321,17 @@ impl Block {
     }
 }
 
+/// Reads bytes as a block's data, past the checksum, and every event in it.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn read_all(body: &[u8]) {
+    use hark_api::filter::Record as _;
+    if let Ok(block) = Block::parse(body) {
+        for i in 0..block.len() {
+            let _ = block.event(i);
+            let _ = View { block: &block, i }.message();
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests;

@@ -60,10 +60,10 @@ impl<'a> Gather<'a, '_> {
         self.key.clear();
         self.values.clear();
         self.key.put_u8(
-            u8::from(row.process.is_some()) * PROCESS
-                | u8::from(!row.fields.is_empty()) * FIELDS
-                | u8::from(row.trace.is_some()) * TRACE
-                | u8::from(!row.grounds.is_empty()) * GROUNDS,
+            (u8::from(row.process.is_some()) * PROCESS)
+                | (u8::from(!row.fields.is_empty()) * FIELDS)
+                | (u8::from(row.trace.is_some()) * TRACE)
+                | (u8::from(!row.grounds.is_empty()) * GROUNDS),
         );
         if let Some(process) = row.process {
             self.process(process)?;
@@ -331,9 +331,9 @@ fn tell_numbers(name: &str, form: Form, numbers: &[i64], told: &mut impl FnMut(&
     if form == Form::Float || unsigned || distinct.len() > MAX_TOLD {
         told(name, Told::Untold);
     } else {
-        distinct
-            .into_iter()
-            .for_each(|number| told(name, Told::Number(number)));
+        for number in distinct {
+            told(name, Told::Number(number));
+        }
     }
 }
 

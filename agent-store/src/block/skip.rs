@@ -32,10 +32,7 @@ pub(crate) fn certain(expr: &Expr, known: Known<'_>) -> bool {
 /// Whether reading the token filter may exclude more than the head alone.
 pub(crate) fn needs_tokens(expr: &Expr) -> bool {
     match expr {
-        Expr::All => false,
         Expr::And(parts) | Expr::Or(parts) => parts.iter().any(needs_tokens),
-        // An absent word makes the negation hold, which excludes nothing.
-        Expr::Not(_) => false,
         Expr::Test(Test::Words(phrase)) => !phrase.whole_words().is_empty(),
         Expr::Test(Test::Text(field, Pattern::Exactly(_) | Pattern::Like(_))) => {
             !matches!(field, Field::Service | Field::Host)
@@ -43,7 +40,8 @@ pub(crate) fn needs_tokens(expr: &Expr) -> bool {
         Expr::Test(Test::Number(field, Compare::Equal, _)) => {
             matches!(field, Field::Pid | Field::Tid | Field::Ppid | Field::Uid)
         }
-        Expr::Test(_) => false,
+        // Of a negation: an absent word makes it hold, which excludes nothing.
+        Expr::All | Expr::Not(_) | Expr::Test(_) => false,
     }
 }
 

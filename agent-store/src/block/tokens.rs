@@ -6,12 +6,12 @@ use std::collections::HashSet;
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::block::shape::Identity;
+use crate::block::shape::Quick;
 
 /// Gathers the words and values of a block.
 #[derive(Debug, Default)]
 pub(crate) struct Gather {
-    hashes: HashSet<u64, Identity>,
+    hashes: HashSet<u64, Quick>,
     lower: Vec<u8>,
 }
 

@@ -32,7 +32,10 @@ pub(crate) struct Track<const N: usize> {
 
 impl<const N: usize> Default for Track<N> {
     fn default() -> Self {
-        Self { ticks: Vec::new(), values: std::array::from_fn(|_| Vec::new()) }
+        Self {
+            ticks: Vec::new(),
+            values: std::array::from_fn(|_| Vec::new()),
+        }
     }
 }
 
@@ -46,7 +49,10 @@ pub(crate) struct Frame<const N: usize> {
 
 impl<const N: usize> Default for Frame<N> {
     fn default() -> Self {
-        Self { times: Vec::new(), tracks: BTreeMap::new() }
+        Self {
+            times: Vec::new(),
+            tracks: BTreeMap::new(),
+        }
     }
 }
 
@@ -98,6 +104,9 @@ impl<const N: usize> Frame<N> {
     }
 }
 
+/// What a series has: time in seconds, and value.
+pub(crate) type Values<const N: usize> = Vec<(i64, [f64; N])>;
+
 /// A frame as it is read.
 pub(crate) struct Reader<'a> {
     pub(crate) times: Vec<i64>,
@@ -108,7 +117,9 @@ pub(crate) struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     pub(crate) fn new(bytes: &'a [u8]) -> Read<Self> {
-        let (body, sum) = bytes.split_last_chunk::<8>().ok_or(Malformed("ends early"))?;
+        let (body, sum) = bytes
+            .split_last_chunk::<8>()
+            .ok_or(Malformed("ends early"))?;
         if xxh3_64(body) != u64::from_le_bytes(*sum) {
             return Err(Malformed("its checksum is wrong"));
         }
@@ -129,7 +140,12 @@ impl<'a> Reader<'a> {
         let len = bytes.len()?;
         let directory = bytes.len()?;
         let directory = Take(bytes.slice(directory)?);
-        Ok(Self { times, len, directory, chunks: bytes.0 })
+        Ok(Self {
+            times,
+            len,
+            directory,
+            chunks: bytes.0,
+        })
     }
 
     /// Every series in it: its number and its chunk.
@@ -144,7 +160,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The values of one series: time and value of each tick that has one.
-    pub(crate) fn track<const N: usize>(&self, series: u32) -> Read<Vec<(i64, [f64; N])>> {
+    pub(crate) fn track<const N: usize>(&self, series: u32) -> Read<Values<N>> {
         for chunk in self.chunks() {
             let (number, chunk) = chunk?;
             if number == series {
@@ -155,16 +171,14 @@ impl<'a> Reader<'a> {
     }
 
     /// The values of all series.
-    pub(crate) fn tracks<const N: usize>(
-        &self,
-    ) -> impl Iterator<Item = Read<(u32, Vec<(i64, [f64; N])>)>> {
+    pub(crate) fn tracks<const N: usize>(&self) -> impl Iterator<Item = Read<(u32, Values<N>)>> {
         self.chunks().map(|chunk| {
             let (series, chunk) = chunk?;
             Ok((series, self.values(chunk)?))
         })
     }
 
-    fn values<const N: usize>(&self, chunk: &[u8]) -> Read<Vec<(i64, [f64; N])>> {
+    fn values<const N: usize>(&self, chunk: &[u8]) -> Read<Values<N>> {
         let mut bytes = Take(chunk);
         let some = bytes.varint()? as usize;
         if some > self.times.len() {
@@ -195,7 +209,9 @@ impl<'a> Reader<'a> {
 
 fn put_values(out: &mut Vec<u8>, values: &[f64]) {
     const EXACT: f64 = 9_007_199_254_740_992.0;
-    let whole = values.iter().all(|value| value.trunc() == *value && value.abs() <= EXACT);
+    let whole = values
+        .iter()
+        .all(|value| value.fract().abs() < f64::MIN_POSITIVE && value.abs() <= EXACT);
     let numbers: Vec<i64> = if whole {
         out.put_u8(WHOLE);
         values.iter().map(|value| *value as i64).collect()
@@ -227,7 +243,11 @@ fn rounded(value: f64) -> i64 {
     let half = 1u64 << (DROPPED - 1);
     let up = f64::from_bits((value.to_bits().saturating_add(half)) >> DROPPED << DROPPED);
     // The greatest finite values would round to infinity.
-    let bits = if up.is_finite() { up.to_bits() } else { value.to_bits() };
+    let bits = if up.is_finite() {
+        up.to_bits()
+    } else {
+        value.to_bits()
+    };
     (bits >> DROPPED) as i64
 }
 
@@ -250,7 +270,12 @@ fn take_chunk<'a, T>(
         bytes.slice(len).map(Take)
     };
     let (meta, codes, packed) = (stream()?, stream()?, stream()?);
-    take(&mut Cursor { meta, codes, text: Take(&[]), packed })
+    take(&mut Cursor {
+        meta,
+        codes,
+        text: Take(&[]),
+        packed,
+    })
 }
 
 #[cfg(test)]
@@ -271,7 +296,7 @@ mod tests {
 
     /// Stored is what was given, to within what is promised.
     fn near(given: f64, stored: f64) -> bool {
-        given == stored
+        given.to_bits() == stored.to_bits()
             || (given.is_nan() && stored.is_nan())
             || (given - stored).abs() <= given.abs() * 2f64.powi(-17)
             || given.abs() < f64::MIN_POSITIVE && stored.abs() <= f64::MIN_POSITIVE
@@ -327,7 +352,12 @@ mod tests {
             frame.add(i as i64, 7, [*value]);
         }
         let bytes = frame.to_bytes();
-        let read = Reader::new(&bytes).and_then(|r| r.track::<1>(7)).expect("a track");
-        assert_eq!(read.iter().map(|(_, [value])| *value).collect::<Vec<_>>(), values);
+        let read = Reader::new(&bytes)
+            .and_then(|r| r.track::<1>(7))
+            .expect("a track");
+        assert_eq!(
+            read.iter().map(|(_, [value])| *value).collect::<Vec<_>>(),
+            values
+        );
     }
 }

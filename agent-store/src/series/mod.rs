@@ -2,7 +2,7 @@
 
 mod frame;
 mod recorder;
-mod table;
+pub(crate) mod table;
 
 use hark_api::{SeriesKey, Timestamp};
 

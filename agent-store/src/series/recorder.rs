@@ -61,7 +61,12 @@ impl Coarse {
             due = self.end_point(step);
             self.begins = Some(begins);
         }
-        let new = Making { sum: 0.0, count: 0.0, min: value, max: value };
+        let new = Making {
+            sum: 0.0,
+            count: 0.0,
+            min: value,
+            max: value,
+        };
         let making = self.making.entry(series).or_insert(new);
         making.sum += value;
         making.count += 1.0;
@@ -72,11 +77,15 @@ impl Coarse {
 
     fn end_point(&mut self, step: Step) -> Option<Written> {
         let begins = self.begins.take()?;
-        let due =
-            if goes_on(&self.points, step, begins) { None } else { self.end_frame(step) };
+        let due = if goes_on(&self.points, step, begins) {
+            None
+        } else {
+            self.end_frame(step)
+        };
         for (series, making) in self.making.drain() {
             let mean = making.sum / making.count;
-            self.points.add(begins, series, [mean, making.min, making.max]);
+            self.points
+                .add(begins, series, [mean, making.min, making.max]);
         }
         due
     }
@@ -114,7 +123,9 @@ impl Recorder {
         for name in table::names(file)? {
             recorder.next_number = recorder.next_number.max(name.number.saturating_add(1));
             last = last.max(name.last);
-            recorder.names.insert(SeriesKey::from(name.key.as_str()), name);
+            recorder
+                .names
+                .insert(SeriesKey::from(name.key.as_str()), name);
         }
         if last > i64::MIN {
             recorder.catch_up(file, last)?;
@@ -129,13 +140,17 @@ impl Recorder {
             let from = last.saturating_sub(longest(step) + step.secs());
             let mut made = i64::MIN;
             table::frames(file, step, from, last + 1, |bytes| {
-                let end = Reader::new(bytes).ok().and_then(|r| r.times.last().copied());
+                let end = Reader::new(bytes)
+                    .ok()
+                    .and_then(|r| r.times.last().copied());
                 made = made.max(end.map_or(i64::MIN, |end| end + step.secs()));
             })?;
             let from = made.max(from);
             let mut samples: Vec<(i64, u32, f64)> = Vec::new();
             table::frames(file, Step::Second, from, last + 1, |bytes| {
-                let Ok(reader) = Reader::new(bytes) else { return };
+                let Ok(reader) = Reader::new(bytes) else {
+                    return;
+                };
                 for track in reader.tracks::<1>().flatten() {
                     let of = track.1.iter().filter(|(time, _)| *time >= from);
                     samples.extend(of.map(|(time, [value])| (*time, track.0, *value)));
@@ -168,7 +183,8 @@ impl Recorder {
             };
             self.samples.add(secs, number, [*value]);
             for (coarse, step) in self.coarse.iter_mut().zip(COARSE) {
-                self.unwritten.extend(coarse.add(step, secs, number, *value));
+                self.unwritten
+                    .extend(coarse.add(step, secs, number, *value));
             }
         }
         self.dirty = true;
@@ -197,7 +213,12 @@ impl Recorder {
         }
         let number = self.next_number;
         self.next_number += 1;
-        let name = Named { number, key: key.as_str().to_owned(), first: secs, last: secs };
+        let name = Named {
+            number,
+            key: key.as_str().to_owned(),
+            first: secs,
+            last: secs,
+        };
         self.names.insert(key.clone(), name);
         Some(number)
     }
@@ -206,7 +227,8 @@ impl Recorder {
     pub(crate) fn end_frame(&mut self) {
         let frame = std::mem::take(&mut self.samples);
         if let Some(first) = frame.times.first() {
-            self.unwritten.push((Step::Second, *first, frame.to_bytes()));
+            self.unwritten
+                .push((Step::Second, *first, frame.to_bytes()));
         }
     }
 
@@ -215,16 +237,20 @@ impl Recorder {
         if self.unwritten.is_empty() {
             return Ok(());
         }
-        let names: Vec<Named> =
-            if self.dirty { self.names.values().cloned().collect() } else { Vec::new() };
+        let names: Vec<Named> = if self.dirty {
+            self.names.values().cloned().collect()
+        } else {
+            Vec::new()
+        };
         let written = table::write(file, &self.unwritten, &names);
         if written.is_ok() {
             self.unwritten.clear();
             self.dirty = false;
         } else if let Some(excess) = self.unwritten.len().checked_sub(MAX_UNWRITTEN) {
             for (_, first, bytes) in self.unwritten.drain(..excess) {
-                let lost = Reader::new(&bytes)
-                    .map_or(0, |r| r.tracks::<1>().flatten().map(|track| track.1.len()).sum());
+                let lost = Reader::new(&bytes).map_or(0, |r| {
+                    r.tracks::<1>().flatten().map(|track| track.1.len()).sum()
+                });
                 self.lost += lost as u64;
                 tracing::error!(first, lost, "samples are lost: they could not be written");
             }
@@ -273,17 +299,29 @@ impl Recorder {
 }
 
 fn points_of<const N: usize>(frame: &Frame<N>, series: u32) -> Vec<Point> {
-    let Some(track) = frame.tracks.get(&series) else { return Vec::new() };
+    let Some(track) = frame.tracks.get(&series) else {
+        return Vec::new();
+    };
     let mut points = Vec::with_capacity(track.ticks.len());
     for (i, tick) in track.ticks.iter().enumerate() {
         let value = |n: usize| track.values[n.min(N - 1)][i];
-        points.push(point(frame.times[*tick as usize], value(0), value(1), value(2)));
+        points.push(point(
+            frame.times[*tick as usize],
+            value(0),
+            value(1),
+            value(2),
+        ));
     }
     points
 }
 
 fn point(secs: i64, mean: f64, min: f64, max: f64) -> Point {
-    Point { time: timestamp(secs), mean, min, max }
+    Point {
+        time: timestamp(secs),
+        mean,
+        min,
+        max,
+    }
 }
 
 /// The points of a series that are written, from `from` to before `to`, in no order.
@@ -296,21 +334,33 @@ pub(crate) fn stored(
 ) -> Result<Vec<Point>, Error> {
     let mut points = Vec::new();
     let (first, end) = (seconds(from), seconds(to).saturating_add(1));
-    table::frames(file, step, first, end, |bytes| read_points(bytes, series, step, &mut points))?;
+    table::frames(file, step, first, end, |bytes| {
+        read_points(bytes, series, step, &mut points);
+    })?;
     Ok(points)
 }
 
 /// Appends the points of a series in a frame. A damaged frame is a gap.
 fn read_points(bytes: &[u8], series: u32, step: Step, out: &mut Vec<Point>) {
-    let Ok(reader) = Reader::new(bytes) else { return };
+    let Ok(reader) = Reader::new(bytes) else {
+        return;
+    };
     match step {
         Step::Second => {
             let track = reader.track::<1>(series).unwrap_or_default();
-            out.extend(track.iter().map(|(time, [value])| point(*time, *value, *value, *value)));
+            out.extend(
+                track
+                    .iter()
+                    .map(|(time, [value])| point(*time, *value, *value, *value)),
+            );
         }
         Step::TenSeconds | Step::Minute => {
             let track = reader.track::<3>(series).unwrap_or_default();
-            out.extend(track.iter().map(|(time, [mean, min, max])| point(*time, *mean, *min, *max)));
+            out.extend(
+                track
+                    .iter()
+                    .map(|(time, [mean, min, max])| point(*time, *mean, *min, *max)),
+            );
         }
     }
 }

@@ -7,11 +7,11 @@ use crate::files::DbFile;
 use crate::series::Step;
 
 /// Series by number: name, first and last second.
-const NAMES: TableDefinition<'static, u32, (&'static str, i64, i64)> =
+pub(crate) const NAMES: TableDefinition<'static, u32, (&'static str, i64, i64)> =
     TableDefinition::new("series");
 /// Step in seconds, first second, and a number that tells apart frames that begin in one second
 /// → a frame.
-const FRAMES: TableDefinition<'static, (u8, i64, u32), &'static [u8]> =
+pub(crate) const FRAMES: TableDefinition<'static, (u8, i64, u32), &'static [u8]> =
     TableDefinition::new("frames");
 
 /// The longest that a frame is, in seconds: finding those that may reach into a stretch of time
@@ -44,7 +44,12 @@ pub(crate) fn names(file: &DbFile) -> Result<Vec<Named>, Error> {
         for entry in table.iter().map_err(Error::db(what))? {
             let (number, value) = entry.map_err(Error::db(what))?;
             let (key, first, last) = value.value();
-            names.push(Named { number: number.value(), key: key.to_owned(), first, last });
+            names.push(Named {
+                number: number.value(),
+                key: key.to_owned(),
+                first,
+                last,
+            });
         }
         Ok(names)
     })
@@ -58,10 +63,15 @@ pub(crate) fn write(file: &DbFile, frames: &[Written], names: &[Named]) -> Resul
         for (step, first, bytes) in frames {
             let step = step.secs() as u8;
             let mut number = 0;
-            for entry in table.range((step, *first, 0)..=(step, *first, u32::MAX)).map_err(Error::db(what))? {
+            for entry in table
+                .range((step, *first, 0)..=(step, *first, u32::MAX))
+                .map_err(Error::db(what))?
+            {
                 number = entry.map_err(Error::db(what))?.0.value().2 + 1;
             }
-            table.insert((step, *first, number), bytes.as_slice()).map_err(Error::db(what))?;
+            table
+                .insert((step, *first, number), bytes.as_slice())
+                .map_err(Error::db(what))?;
         }
         let mut table = txn.open_table(NAMES).map_err(Error::db(what))?;
         for name in names {
@@ -103,10 +113,7 @@ pub(crate) fn frames(
 
 /// Removes frames that begin before a second, by step, and series that ended before the last of
 /// those. How many bytes of frames went, and which series.
-pub(crate) fn expire(
-    file: &DbFile,
-    oldest: [(Step, i64); 3],
-) -> Result<(u64, Vec<u32>), Error> {
+pub(crate) fn expire(file: &DbFile, oldest: [(Step, i64); 3]) -> Result<(u64, Vec<u32>), Error> {
     let what = "removing old series";
     let due = file.read(what, |txn| {
         let mut due = Vec::new();

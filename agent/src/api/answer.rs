@@ -1,8 +1,9 @@
 //! Answers in JSON, straight from serde: without a detour through a tree of values.
 
+use hark_api::Problem;
 use poem::{Body, IntoResponse, Response};
 use poem_openapi::ApiResponse;
-use poem_openapi::registry::{MetaMediaType, MetaResponse, MetaResponses, Registry};
+use poem_openapi::registry::{MetaMediaType, MetaResponse, MetaResponses, MetaSchemaRef, Registry};
 use poem_openapi::types::Type;
 use serde::Serialize;
 
@@ -25,21 +26,36 @@ impl<T: Serialize + Send> IntoResponse for Answer<T> {
 
 impl<T: Type> ApiResponse for Answer<T> {
     fn meta() -> MetaResponses {
-        MetaResponses {
-            responses: vec![MetaResponse {
-                description: "",
-                status: Some(200),
-                status_range: None,
-                content: vec![MetaMediaType {
-                    content_type: "application/json",
-                    schema: T::schema_ref(),
-                }],
-                headers: vec![],
-            }],
-        }
+        responses("application/json", T::schema_ref())
     }
 
     fn register(registry: &mut Registry) {
         T::register(registry);
+        Problem::register(registry);
+    }
+}
+
+/// Success with this content; else a problem document.
+pub(super) fn responses(content_type: &'static str, schema: MetaSchemaRef) -> MetaResponses {
+    let response = |description, status, content_type, schema| MetaResponse {
+        description,
+        status,
+        status_range: None,
+        content: vec![MetaMediaType {
+            content_type,
+            schema,
+        }],
+        headers: vec![],
+    };
+    MetaResponses {
+        responses: vec![
+            response("", Some(200), content_type, schema),
+            response(
+                "Anything else is a problem document.",
+                None,
+                "application/problem+json",
+                Problem::schema_ref(),
+            ),
+        ],
     }
 }

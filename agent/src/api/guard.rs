@@ -1,6 +1,7 @@
 //! What every request passes: its id and its span in the log, the checks of where it comes from,
 //! the rate limit; and what every error becomes: a problem document.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -23,7 +24,10 @@ use super::server::Peer;
 const REQUEST_ID: &str = "x-request-id";
 
 /// Which paths there are, with their methods and parameters, from the OpenAPI document.
-pub(super) struct Methods(Vec<Path>);
+pub(super) struct Methods {
+    fixed: HashMap<String, Path>,
+    variable: Vec<Path>,
+}
 
 struct Path {
     parts: Vec<String>,
@@ -69,26 +73,31 @@ impl Methods {
                 methods: vec![(Method::GET, Vec::new())],
             });
         }
-        Self(paths)
+        let (variable, fixed): (Vec<_>, Vec<_>) = paths
+            .into_iter()
+            .partition(|path| path.variable().is_some());
+        Self {
+            fixed: fixed
+                .into_iter()
+                .map(|path| (path.parts.join("/"), path))
+                .collect(),
+            variable,
+        }
     }
 
-    /// The path that is meant; one without parameters wins over one with.
+    /// The path that is meant; one without variable parts wins over one with.
     fn find(&self, path: &str) -> Option<&Path> {
+        if let Some(found) = self.fixed.get(path.trim_matches('/')) {
+            return Some(found);
+        }
         let parts: Vec<_> = path.trim_matches('/').split('/').collect();
-        let fits = |candidate: &&Path| {
+        self.variable.iter().find(|candidate| {
             candidate.parts.len() == parts.len()
                 && candidate
                     .parts
                     .iter()
                     .zip(&parts)
-                    .all(|(own, given)| own == given || own.starts_with(['{', ':']))
-        };
-        self.0.iter().filter(fits).min_by_key(|candidate| {
-            candidate
-                .parts
-                .iter()
-                .filter(|part| part.starts_with(['{', ':']))
-                .count()
+                    .all(|(own, given)| own == given || own.starts_with('{'))
         })
     }
 }

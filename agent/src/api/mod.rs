@@ -1,6 +1,6 @@
 //! The REST API: poem endpoints, one file a resource, behind one guard.
 //!
-//! [`server`] accepts connections and knows the peer; [`guard`] gives every request its id, checks
+//! [`server`] accepts connections and knows the peer; `guard` gives every request its id, checks
 //! where it comes from, and turns every error into a problem document; [`auth`] says who may do
 //! what; the rest are resources.
 
@@ -23,6 +23,7 @@ mod rate;
 mod series;
 pub mod server;
 mod sse;
+mod stats;
 mod status;
 mod stream;
 mod templates;
@@ -125,6 +126,7 @@ type Resources = (
     log::LogApi,
     logs::LogsApi,
     events::EventsApi,
+    stats::StatsApi,
     stream::StreamApi,
     vitals::VitalsApi,
     series::SeriesApi,
@@ -140,6 +142,7 @@ fn service(app: &Arc<App>) -> OpenApiService<Resources, ()> {
         log::LogApi(app.clone()),
         logs::LogsApi(app.clone()),
         events::EventsApi(app.clone()),
+        stats::StatsApi(app.clone()),
         stream::StreamApi(app.clone()),
         vitals::VitalsApi(app.clone()),
         series::SeriesApi(app.clone()),

@@ -188,6 +188,7 @@ impl From<hark_store::Error> for ApiError {
             hark_store::Error::Damaged { .. } => {
                 Self::new(ProblemKind::Internal, error.to_string())
             }
+            hark_store::Error::UnknownField(_) => Self::parameter("facets", error.to_string()),
             error => Self::new(ProblemKind::StoreFailing, error.to_string()).retry_after(5),
         }
     }

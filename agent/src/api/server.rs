@@ -50,8 +50,8 @@ enum Listener {
 
 /// The sockets, bound but not yet served.
 pub struct Listeners {
-    listeners: Vec<Listener>,
-    socket: Option<PathBuf>,
+    tcp: Vec<std::net::TcpListener>,
+    unix: Option<(std::os::unix::net::UnixListener, PathBuf)>,
 }
 
 /// A socket cannot be listened on.
@@ -76,52 +76,54 @@ pub enum BindError {
 }
 
 impl Listeners {
-    /// Binds all of them. A Unix socket that nobody serves any more is replaced.
+    /// Binds all of them, with whatever privilege that takes. A Unix socket that nobody serves any
+    /// more is replaced.
     ///
     /// # Errors
     /// Which cannot be, and why.
-    pub async fn bind(addresses: &[SocketAddr], socket: &Path) -> Result<Self, BindError> {
-        let mut listeners = Vec::new();
+    pub fn bind(addresses: &[SocketAddr], socket: &Path) -> Result<Self, BindError> {
+        let mut tcp = Vec::new();
         for address in addresses {
-            let listener = TcpListener::bind(address)
-                .await
-                .map_err(|source| BindError::Tcp {
-                    address: *address,
-                    source,
-                })?;
-            listeners.push(Listener::Tcp(listener));
+            let bound = std::net::TcpListener::bind(address)
+                .and_then(|listener| listener.set_nonblocking(true).map(|()| listener));
+            tcp.push(bound.map_err(|source| BindError::Tcp {
+                address: *address,
+                source,
+            })?);
         }
-        let socket = (!socket.as_os_str().is_empty()).then(|| socket.to_owned());
-        if let Some(path) = &socket {
-            let bound = bind_unix(path).await.map_err(|source| BindError::Unix {
-                path: path.clone(),
+        let unix = if socket.as_os_str().is_empty() {
+            None
+        } else {
+            let listener = bind_unix(socket).map_err(|source| BindError::Unix {
+                path: socket.to_owned(),
                 source,
             })?;
-            listeners.push(Listener::Unix(bound));
-        }
-        Ok(Self { listeners, socket })
+            Some((listener, socket.to_owned()))
+        };
+        Ok(Self { tcp, unix })
     }
 
     /// Where is listened, for people: the real ports, where 0 was asked for.
     pub fn addresses(&self) -> Vec<String> {
-        self.listeners
+        let tcp = self
+            .tcp
             .iter()
-            .filter_map(|listener| match listener {
-                Listener::Tcp(tcp) => tcp.local_addr().ok().map(|a| format!("http://{a}")),
-                Listener::Unix(_) => self.socket.as_ref().map(|path| path.display().to_string()),
-            })
+            .filter_map(|listener| listener.local_addr().ok());
+        let unix = self.unix.iter().map(|(_, path)| path.display().to_string());
+        tcp.map(|address| format!("http://{address}"))
+            .chain(unix)
             .collect()
     }
 }
 
 /// Anyone may connect; what they may do is decided by who they are.
-async fn bind_unix(path: &Path) -> io::Result<UnixListener> {
+fn bind_unix(path: &Path) -> io::Result<std::os::unix::net::UnixListener> {
     if let Some(parent) = path.parent() {
         std::fs::create_dir_all(parent)?;
     }
     match std::fs::symlink_metadata(path) {
         Ok(found) if found.file_type().is_socket() => {
-            if UnixStream::connect(path).await.is_ok() {
+            if std::os::unix::net::UnixStream::connect(path).is_ok() {
                 return Err(io::Error::new(
                     io::ErrorKind::AddrInUse,
                     "another agent answers there",
@@ -138,7 +140,8 @@ async fn bind_unix(path: &Path) -> io::Result<UnixListener> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(error),
     }
-    let listener = UnixListener::bind(path)?;
+    let listener = std::os::unix::net::UnixListener::bind(path)?;
+    listener.set_nonblocking(true)?;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o666))?;
     Ok(listener)
 }
@@ -155,18 +158,31 @@ pub struct Bounds {
 }
 
 /// Serves until `shutdown`, and then until requests under way are answered.
+///
+/// # Errors
+/// When the run time cannot watch a socket.
 pub async fn serve<E>(
     listeners: Listeners,
     endpoint: Arc<E>,
     bounds: Bounds,
     counters: Arc<Counters>,
     shutdown: CancellationToken,
-) where
+) -> io::Result<()>
+where
     E: Endpoint<Output = Response> + 'static,
 {
+    let mut all = Vec::new();
+    for listener in listeners.tcp {
+        all.push(Listener::Tcp(TcpListener::from_std(listener)?));
+    }
+    let mut socket = None;
+    if let Some((listener, path)) = listeners.unix {
+        all.push(Listener::Unix(UnixListener::from_std(listener)?));
+        socket = Some(path);
+    }
     let room = Arc::new(Semaphore::new(bounds.max_connections));
     let mut loops = Vec::new();
-    for listener in listeners.listeners {
+    for listener in all {
         let server = Server {
             endpoint: endpoint.clone(),
             bounds,
@@ -185,9 +201,11 @@ pub async fn serve<E>(
     if closed.is_err() {
         tracing::warn!("some requests were still under way when time for shutdown was up");
     }
-    if let Some(path) = listeners.socket {
+    if let Some(path) = socket {
+        // Where that is not permitted any more, the next start replaces it.
         let _ = std::fs::remove_file(path);
     }
+    Ok(())
 }
 
 struct Server<E> {

@@ -6,16 +6,16 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use futures_util::{Stream, StreamExt as _, stream};
-use hark_api::EventId;
+use hark_api::{EventId, Problem};
 use http::header;
 use poem::{Body, IntoResponse, Response};
 use poem_openapi::ApiResponse;
-use poem_openapi::registry::{
-    MetaMediaType, MetaResponse, MetaResponses, MetaSchema, MetaSchemaRef, Registry,
-};
+use poem_openapi::registry::{MetaResponses, MetaSchema, MetaSchemaRef, Registry};
 use poem_openapi::types::Type;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
+
+use super::answer::responses;
 
 /// How often a comment is sent while there is nothing else, so that both ends notice when the
 /// other has gone.
@@ -83,24 +83,15 @@ impl<T> IntoResponse for Sse<T> {
 
 impl<T: Type> ApiResponse for Sse<T> {
     fn meta() -> MetaResponses {
-        MetaResponses {
-            responses: vec![MetaResponse {
-                description: "",
-                status: Some(200),
-                status_range: None,
-                content: vec![MetaMediaType {
-                    content_type: "text/event-stream",
-                    schema: MetaSchemaRef::Inline(Box::new(MetaSchema {
-                        items: Some(Box::new(T::schema_ref())),
-                        ..MetaSchema::new_with_format("array", "event-stream")
-                    })),
-                }],
-                headers: vec![],
-            }],
-        }
+        let frames = MetaSchemaRef::Inline(Box::new(MetaSchema {
+            items: Some(Box::new(T::schema_ref())),
+            ..MetaSchema::new_with_format("array", "event-stream")
+        }));
+        responses("text/event-stream", frames)
     }
 
     fn register(registry: &mut Registry) {
         T::register(registry);
+        Problem::register(registry);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hark_api::{FeatureState, Health, IngestStatus, SourceStatus, Status, Timestamp};
+use hark_api::{Feature, FeatureState, Health, IngestStatus, SourceStatus, Status, Timestamp};
 use poem_openapi::OpenApi;
 
 use super::App;
@@ -49,11 +49,7 @@ fn status(app: &App) -> Status {
             ));
         }
     }
-    for feature in &features {
-        if let FeatureState::Unavailable { reason, remedy } = &feature.state {
-            reasons.push(format!("{}: {reason}; {remedy}", feature.name));
-        }
-    }
+    reasons.extend(features_off(&features));
     if store.damaged_blocks > 0 {
         reasons.push(format!(
             "the store: {} damaged blocks were set aside; run hark-agent check",
@@ -92,6 +88,26 @@ fn status(app: &App) -> Status {
         store,
         usage: latest.usage,
     }
+}
+
+/// Features that are off, those with one cause together.
+fn features_off(features: &[Feature]) -> Vec<String> {
+    let mut causes: Vec<(&str, &str, Vec<&str>)> = Vec::new();
+    for feature in features {
+        if let FeatureState::Unavailable { reason, remedy } = &feature.state {
+            match causes
+                .iter_mut()
+                .find(|(r, m, _)| r == reason && m == remedy)
+            {
+                Some((_, _, names)) => names.push(&feature.name),
+                None => causes.push((reason, remedy, vec![&feature.name])),
+            }
+        }
+    }
+    causes
+        .into_iter()
+        .map(|(reason, remedy, names)| format!("{}: {reason}; {remedy}", names.join(", ")))
+        .collect()
 }
 
 fn source(app: &App, name: SourceName) -> SourceStatus {

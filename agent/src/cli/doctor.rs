@@ -144,7 +144,7 @@ fn print(report: &Report) {
         match &feature.state {
             FeatureState::On => line(true, &feature.name, &feature.description),
             FeatureState::Disabled => {
-                println!("  –   {:<22} disabled by the configuration", feature.name);
+                println!("  –   {:<32} disabled by the configuration", feature.name);
             }
             FeatureState::Unavailable { reason, remedy } => {
                 line(
@@ -159,5 +159,5 @@ fn print(report: &Report) {
 }
 
 fn line(good: bool, name: &str, text: &str) {
-    println!("  {}  {name:<22} {text}", if good { "ok" } else { "no" });
+    println!("  {}  {name:<32} {text}", if good { "ok" } else { "no" });
 }

@@ -99,6 +99,16 @@ impl Options {
                 flags.push((flag.to_owned(), key.to_owned(), value.clone()));
             }
         }
+        // clap forgets those before a command where there are some after it.
+        let given = std::env::args_os()
+            .filter(|argument| {
+                let argument = argument.as_encoded_bytes();
+                argument == b"--set" || argument.starts_with(b"--set=")
+            })
+            .count();
+        if given != self.set.len() {
+            return Err("give every --set on the same side of the command".to_owned());
+        }
         for pair in &self.set {
             let (key, value) = pair.split_once('=').ok_or_else(|| {
                 format!("--set {pair}: give KEY=VALUE, as in --set store.max_age=7d")

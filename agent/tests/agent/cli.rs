@@ -24,6 +24,18 @@ fn the_configuration_is_checked_and_shown() {
     );
 
     place.config("");
+    let torn = place
+        .command(&[
+            "--set",
+            "store.max_age=7d",
+            "config",
+            "check",
+            "--set",
+            "threads=1",
+        ])
+        .output()
+        .expect("runs");
+    assert!(!torn.status.success(), "no setting is silently lost");
     let flag = place
         .command(&["config", "check", "--set", "store.nope=1"])
         .output()

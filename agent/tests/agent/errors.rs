@@ -1,6 +1,6 @@
 //! Every error is a problem document that says what to do better.
 
-use crate::harness::{Place, Request};
+use crate::harness::{Place, Request, wait_for};
 
 #[test]
 fn what_is_wrong_with_a_request_is_named() {
@@ -209,6 +209,18 @@ fn what_is_wrong_with_a_request_is_named() {
             "column",
         ),
         (
+            get("/events/stats?facets=nope"),
+            400,
+            "invalid-query",
+            "facets: unknown field `nope`",
+        ),
+        (
+            get("/events/stats?bucket=0"),
+            400,
+            "invalid-query",
+            "bucket: must be a whole number",
+        ),
+        (
             get("/events?limit=0"),
             400,
             "invalid-query",
@@ -306,11 +318,13 @@ fn every_answer_has_a_request_id_and_takes_the_callers() {
         .header("X-Request-Id", "mine-1.2_3")
         .send(agent.unix());
     assert_eq!(own.problem(404, "not-found")["request_id"], "mine-1.2_3");
-    assert!(
-        agent.log().iter().any(|line| line.contains("mine-1.2_3")),
-        "the log has it too: {:?}",
-        agent.log()
-    );
+    wait_for("the log to have it too", || {
+        agent
+            .log()
+            .iter()
+            .any(|line| line.contains("mine-1.2_3"))
+            .then_some(())
+    });
     let bad = Request::new("GET", "/healthz")
         .header("X-Request-Id", "no spaces")
         .send(agent.unix());

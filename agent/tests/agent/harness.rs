@@ -76,7 +76,8 @@ impl Place {
             .arg(self.path("data"))
             .arg("--socket")
             .arg(self.path("agent.sock"))
-            .args(["--listen", "127.0.0.1:0", "--set", "kernel.enabled=false"])
+            .args(["--listen", "127.0.0.1:0"])
+            .env("HARK_KERNEL_ENABLED", "false")
             .args(arguments);
         command
     }

@@ -192,3 +192,43 @@ fn a_full_queue_turns_senders_away_and_keeps_what_it_acknowledged() {
     let status = agent.get("/status").json();
     assert!(status["ingest"]["turned_away"].as_u64() >= Some(1));
 }
+
+#[test]
+fn events_are_counted_by_time_and_by_field() {
+    let place = Place::new();
+    let agent = place.start();
+    let lines: String = (0..30)
+        .map(|i| {
+            format!(
+                "{{\"message\":\"m\",\"service\":\"s{}\",\"time\":{}}}\n",
+                i % 3 / 2,
+                now() - i
+            )
+        })
+        .collect();
+    let sent = Request::new("POST", "/logs")
+        .lines(lines)
+        .send(agent.unix());
+    assert_eq!(sent.json()["accepted"], 30);
+    let stats = agent
+        .get("/events/stats?q=source:log&bucket=1&facets=service,fields.nope&top=1")
+        .json();
+    assert_eq!(stats["total"], 30);
+    let buckets = stats["buckets"].as_array().expect("buckets");
+    assert_eq!(buckets.len(), 30);
+    let facet = &stats["facets"][0];
+    assert_eq!(
+        facet["values"],
+        serde_json::json!([{"value": "s0", "count": 20}])
+    );
+    assert_eq!(
+        (&facet["other"], &facet["missing"]),
+        (&10.into(), &0.into())
+    );
+    assert_eq!(stats["facets"][1]["missing"], 30);
+}
+
+fn now() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.expect("after 1970").as_secs()
+}

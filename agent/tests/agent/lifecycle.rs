@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rustix::process::Signal;
 
-use crate::harness::{Place, Request, wait_for, wait_gone};
+use crate::harness::{Place, Request, is_root, wait_for, wait_gone};
 
 #[test]
 fn stopping_writes_what_was_taken_in() {
@@ -115,4 +115,36 @@ fn a_stale_socket_is_replaced_but_no_other_file() {
         std::fs::read_to_string(other.path("agent.sock")).expect("there"),
         "precious"
     );
+}
+
+#[test]
+fn privileges_that_are_no_longer_needed_are_given_up() {
+    if !is_root() {
+        eprintln!("needs root: not tested");
+        return;
+    }
+    let place = Place::new();
+    let agent = place.start_with(&[
+        "--set",
+        "kernel.enabled=true",
+        "--set",
+        "privileges.user=nobody",
+    ]);
+    // CAP_SYS_PTRACE alone; the reader of kernel events gives up with its first events.
+    wait_for("every thread to give up", || {
+        std::process::Command::new("/bin/true")
+            .status()
+            .expect("runs");
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", agent.pid())).expect("alive");
+        let states: Vec<_> = tasks
+            .filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("status")).ok())
+            .collect();
+        let poor = |state: &String| {
+            state.contains("CapPrm:\t0000000000080000")
+                && state.contains("NoNewPrivs:\t1")
+                && state.contains("Uid:\t65534\t65534\t65534\t65534")
+        };
+        (states.len() > 5 && states.iter().all(poor)).then_some(())
+    });
+    assert_eq!(agent.post("/log", r#"{"message":"m"}"#).status, 200);
 }

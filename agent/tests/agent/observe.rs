@@ -142,9 +142,15 @@ fn the_api_describes_itself_without_a_network() {
             );
         }
     }
+    let problem = &spec["paths"]["/log"]["post"]["responses"]["default"]["content"];
+    assert!(
+        problem.to_string().contains("application/problem+json"),
+        "{problem}"
+    );
     paths.sort();
     insta::assert_snapshot!(paths.join("\n"), @r"
 GET /events q,from,to,order,limit,cursor
+GET /events/stats q,from,to,bucket,facets,top
 GET /events/stream q,after,Last-Event-ID
 GET /events/{id} id
 GET /healthz
@@ -194,6 +200,7 @@ fn what_answers_is_what_the_description_says() {
     });
     for path in [
         "/events",
+        "/events/stats",
         "/status",
         "/vitals",
         "/series",

@@ -1,11 +1,13 @@
 //! The commands for the shell, one file each.
 
 pub(crate) mod completions;
+pub(crate) mod incidents;
 mod output;
 pub(crate) mod query;
 pub(crate) mod send;
 pub(crate) mod status;
 pub(crate) mod tail;
+pub(crate) mod top;
 
 use hark_api::Filter;
 

@@ -5,9 +5,12 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use hark_api::client::{Client, ClientError, EventItem, EventQuery};
-use hark_api::{Event, EventId, Status, Timestamp, Vitals};
+use hark_api::{Event, EventId, IncidentRecord, SeriesData, SeriesKey, Status, Timestamp, Vitals};
 use tokio::sync::{Notify, mpsc};
 
+use super::past;
+use super::state::ask::Ask;
+use super::state::history::Values;
 use super::state::unusual::RECENT_SECS;
 use crate::backoff::Backoff;
 use crate::clean::Clean;
@@ -19,6 +22,8 @@ const FIRST_EVENTS: u32 = 1_000;
 const FIRST_UNUSUAL: u32 = 200;
 /// Events handed over together at most, so that keys are looked at between.
 const BATCH: usize = 256;
+/// Incidents that are fetched at most.
+const INCIDENTS: u32 = 200;
 /// How often the agent's own state is asked for.
 const STATUS_EVERY: Duration = Duration::from_secs(2);
 /// How long vital signs are not asked for again where there are none.
@@ -32,10 +37,26 @@ pub(crate) enum News {
     Live,
     Status(Box<Clean<Status>>),
     Vitals(Box<Vitals>),
+    /// Vital signs of the minutes before, oldest first.
+    Past(Vec<(Timestamp, Values)>),
     /// Events, in order, each once.
     Events(Vec<Event>),
     /// Unusual events of the last day, in order; they may also come as events.
     Unusual(Vec<Event>),
+    /// The incidents that the agent keeps.
+    Incidents(Vec<IncidentRecord>),
+    /// An incident after it was asked to be changed, or why it was not.
+    Changed(Result<Box<IncidentRecord>, String>),
+    /// Which series there are.
+    Series(Vec<SeriesKey>),
+    /// Points of a series, of the time that was asked for.
+    Data {
+        data: Box<SeriesData>,
+        from: Timestamp,
+        to: Timestamp,
+    },
+    /// A question was not answered, and why.
+    Unanswered(String),
     /// Events did not come because they were too many.
     Missed(u64),
     /// There is no connection, and it is tried again after a while.
@@ -44,6 +65,44 @@ pub(crate) enum News {
         remedy: Option<Remedy>,
         wait: Duration,
     },
+}
+
+/// Answers questions until nobody asks any more.
+pub(crate) async fn answer(client: Client, mut asks: mpsc::Receiver<Ask>, news: Sender) {
+    while let Some(ask) = asks.recv().await {
+        let changed = match &ask {
+            Ask::Acknowledge(id) => Some(client.acknowledge_incident(*id).await),
+            Ask::Silence(id, secs) => Some(client.silence_incident(*id, *secs).await),
+            Ask::Note(id, text) => Some(client.note_incident(*id, text).await),
+            Ask::List | Ask::Data { .. } => None,
+        };
+        if let Some(changed) = changed {
+            let changed = changed.map(Box::new).map_err(|error| error.to_string());
+            if news.send(News::Changed(changed)).await.is_err() {
+                return;
+            }
+            continue;
+        }
+        let answer = match ask {
+            Ask::List => client.series("").await.map(|list| {
+                let keys = list.series.into_iter().map(|entry| entry.key);
+                News::Series(keys.collect())
+            }),
+            Ask::Data { key, from, to } => {
+                let data = client.series_data(&key, from, to).await;
+                data.map(|data| News::Data {
+                    data: Box::new(data),
+                    from,
+                    to,
+                })
+            }
+            Ask::Acknowledge(_) | Ask::Silence(..) | Ask::Note(..) => continue,
+        };
+        let answer = answer.unwrap_or_else(|error| News::Unanswered(error.to_string()));
+        if news.send(answer).await.is_err() {
+            return;
+        }
+    }
 }
 
 /// Why a connection ended.
@@ -76,7 +135,9 @@ pub(crate) async fn run(client: Client, news: Sender, retry: Arc<Notify>) {
     let mut last = None;
     loop {
         let mut answered = false;
-        let end = match connected(&client, &news, &mut last, &mut answered).await {
+        // On the heap: all that a connection waits for at once makes it large.
+        let connected = Box::pin(connected(&client, &news, &mut last, &mut answered));
+        let end = match connected.await {
             Ok(never) => match never {},
             Err(end) => end,
         };
@@ -118,6 +179,7 @@ async fn connected(
     tokio::select! {
         end = events(client, news, last, newest) => end,
         end = vitals(client, news) => end,
+        end = before(client, news) => end,
         end = status_by_and_by(client, news) => end,
     }
 }
@@ -184,6 +246,15 @@ async fn events(
     }
 }
 
+/// Brings the vital signs of the minutes before, once; then there is nothing more to wait for.
+async fn before(client: &Client, news: &Sender) -> Result<std::convert::Infallible, End> {
+    // An agent that stores no series still has vital signs.
+    if let Ok(past) = past::fetch(client).await {
+        news.send(News::Past(past)).await?;
+    }
+    std::future::pending().await
+}
+
 async fn vitals(client: &Client, news: &Sender) -> Result<std::convert::Infallible, End> {
     loop {
         match client.vitals_stream().await {
@@ -202,6 +273,10 @@ async fn vitals(client: &Client, news: &Sender) -> Result<std::convert::Infallib
 
 async fn status_by_and_by(client: &Client, news: &Sender) -> Result<std::convert::Infallible, End> {
     loop {
+        // An agent that groups nothing has no incidents; all else goes on.
+        if let Ok(page) = client.incidents(INCIDENTS).await {
+            news.send(News::Incidents(page.incidents)).await?;
+        }
         tokio::time::sleep(STATUS_EVERY).await;
         let status = client.status().await?;
         news.send(News::Status(Box::new(Clean::new(status))))

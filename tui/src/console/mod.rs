@@ -4,6 +4,7 @@
 
 mod connection;
 mod keys;
+mod past;
 #[cfg(test)]
 mod sample;
 mod state;
@@ -53,6 +54,9 @@ pub(crate) async fn run(client: Client, args: &ConsoleArgs) -> Result<ExitCode, 
     let mut screen = Screen::take()?;
     let (news_in, mut news) = mpsc::channel(NEWS);
     let retry = Arc::new(Notify::new());
+    // Few: what is asked is for the frame that is seen.
+    let (asks, asked) = mpsc::channel(4);
+    tokio::spawn(connection::answer(client.clone(), asked, news_in.clone()));
     tokio::spawn(connection::run(client, news_in, Arc::clone(&retry)));
     let mut input = EventStream::new();
 
@@ -71,6 +75,13 @@ pub(crate) async fn run(client: Client, args: &ConsoleArgs) -> Result<ExitCode, 
             })?;
             drawn = Instant::now();
             due = None;
+            // One question at a time; what is not asked now is asked with a later frame.
+            if asks.capacity() == asks.max_capacity()
+                && let Ok(place) = asks.try_reserve()
+                && let Some(ask) = update::ask(&mut app)
+            {
+                place.send(ask);
+            }
         }
         let wake = due.unwrap_or(drawn + clock_step(&app));
         tokio::select! {
@@ -84,6 +95,14 @@ pub(crate) async fn run(client: Client, args: &ConsoleArgs) -> Result<ExitCode, 
                     match effect {
                         Some(Effect::Quit) => return Ok(ExitCode::SUCCESS),
                         Some(Effect::Retry) => retry.notify_one(),
+                        Some(Effect::Ask(ask)) => {
+                            let refused = asks.try_send(ask).err();
+                            // Where it cannot be asked it is said.
+                            let why = refused.map(|_| Err("The agent is busy; try again".to_owned()));
+                            if let Some(why) = why {
+                                update::news(&mut app, connection::News::Changed(why));
+                            }
+                        }
                         Some(Effect::Copy(text)) => screen.copy(&text)?,
                         Some(Effect::Redraw) => screen.redraw()?,
                         None => {}

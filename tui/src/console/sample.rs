@@ -1,9 +1,10 @@
 //! Made-up events, vitals and states for tests: ordinary, and hostile.
 
 use hark_api::{
-    Event, EventId, Feature, FeatureState, Fields, Health, IngestStatus, Kind, Level, Process,
-    ProgramCost, Reason, ReasonCode, ReturnPeriod, SelfUse, Source, SourceStatus, Status,
-    StoreStatus, Tier, Timestamp, Verdict, Vitals, vitals,
+    Event, EventId, Evidence, Feature, FeatureState, Fields, Health, Incident, IncidentId,
+    IncidentRecord, IngestStatus, Kind, Level, Note, Process, ProgramCost, Reason, ReasonCode,
+    ReturnPeriod, SelfUse, Source, SourceStatus, Status, StoreStatus, Suspect, Tier, Timestamp,
+    Verdict, Vitals, vitals,
 };
 
 /// 2026-01-31T12:00:00Z.
@@ -351,4 +352,86 @@ pub(crate) fn status(name: Option<&str>) -> Status {
             threads: 5,
         },
     }
+}
+
+/// Three incidents: one over, one grave and open, one that events were lost in.
+pub(crate) fn incidents(name: Option<&str>) -> Vec<IncidentRecord> {
+    let text = |usual: &str| name.unwrap_or(usual).to_owned();
+    let ago = |secs: i64| NOON.plus_nanos(-secs * 1_000_000_000);
+    let incident = |id, tier, start, end: Option<i64>, title: &str| IncidentRecord {
+        incident: Incident {
+            id: IncidentId(id),
+            title: text(title),
+            tier,
+            rarity: Some(ReturnPeriod::from_secs(86_400.0 * 9.0 * id as f64)),
+            start: ago(start),
+            peak: ago(start - 5),
+            last: ago(start - 20),
+            end: end.map(ago),
+            suspects: vec![
+                Suspect {
+                    kind: "process".into(),
+                    name: text("postgres"),
+                    pid: Some(4_598),
+                    share: 0.72,
+                },
+                Suspect {
+                    kind: "service".into(),
+                    name: text("db"),
+                    pid: None,
+                    share: 0.28,
+                },
+            ],
+            findings: 40,
+            evidence: vec![
+                Evidence {
+                    time: ago(start - 5),
+                    tier,
+                    text: text("the kernel killed postgres[4598]: out of memory"),
+                    count: 1,
+                },
+                Evidence {
+                    time: ago(start - 8),
+                    tier: Tier::Warning,
+                    text: text("412 connection failures in a minute, where up to 31 are usual"),
+                    count: 37,
+                },
+            ],
+            events: vec![EventId(598)],
+            series: vec![text("node_memory_MemAvailable_bytes").as_str().into()],
+            tainted: id == 3,
+        },
+        acknowledged: None,
+        silenced_until: None,
+        notes: vec![],
+    };
+    let mut records = vec![
+        incident(
+            1,
+            Tier::Warning,
+            7_200,
+            Some(6_000),
+            "a burst of logs of web",
+        ),
+        incident(
+            2,
+            Tier::Critical,
+            180,
+            None,
+            "postgres was killed for want of memory after its control group reached 1.25 GiB; 37 connection failures followed",
+        ),
+        incident(
+            3,
+            Tier::High,
+            60,
+            None,
+            "curl was started by web.service for the first time",
+        ),
+    ];
+    records[0].notes = vec![Note {
+        time: ago(6_500),
+        by: text("uid 0"),
+        text: text("a load test, expected"),
+    }];
+    records
 }

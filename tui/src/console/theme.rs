@@ -269,6 +269,11 @@ impl Theme {
         self.warning
     }
 
+    /// How what is bad looks.
+    pub(crate) fn high(&self) -> Style {
+        self.high
+    }
+
     /// How what is broken looks.
     pub(crate) fn critical(&self) -> Style {
         self.critical

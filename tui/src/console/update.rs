@@ -14,6 +14,8 @@ use tui_input::InputRequest;
 
 use super::connection::News;
 use super::keys::{self, Action, Move};
+use super::state::ask::Ask;
+use super::state::incidents::is_silenced;
 use super::state::{App, Detail, DetailOf, FilterPrompt, Link, Overlay, Scroll, Tab};
 use super::view::palette;
 use super::widget::canvas::Hit;
@@ -25,6 +27,8 @@ const SAID_SECS: i64 = 4;
 const SEARCH_SLICE: Duration = Duration::from_millis(6);
 /// Rows that a turn of the wheel moves.
 const WHEEL_ROWS: isize = 3;
+/// How long an incident is silenced.
+const SILENCE_SECS: u32 = 3_600;
 /// Filters that are remembered.
 const FILTERS: usize = 50;
 
@@ -34,6 +38,8 @@ pub(crate) enum Effect {
     Quit,
     /// Try to reach the agent now.
     Retry,
+    /// Ask the agent, or have it do something.
+    Ask(Ask),
     /// Put a text on the clipboard.
     Copy(String),
     /// Draw every cell again.
@@ -55,6 +61,7 @@ pub(crate) fn news(app: &mut App, news: News) {
             app.history.push(&vitals);
             app.vitals = Some(Clean::new(*vitals));
         }
+        News::Past(past) => app.history.fill(past),
         News::Events(events) => {
             for event in events {
                 app.unusual.push(&event);
@@ -68,6 +75,15 @@ pub(crate) fn news(app: &mut App, news: News) {
                 app.unusual.push(&event);
             }
         }
+        News::Incidents(records) => app.incidents.set(records, app.now),
+        News::Changed(Ok(record)) => {
+            say(app, &format!("Incident {} is changed", record.incident.id));
+            app.incidents.change(*record, app.now);
+        }
+        News::Changed(Err(why)) => say(app, &crate::clean::text(&why)),
+        News::Series(keys) => app.metrics.list(keys, app.now),
+        News::Data { data, from, to } => app.metrics.data(*data, from, to),
+        News::Unanswered(why) => app.metrics.refused(why),
         News::Missed(count) => app.missed += count,
         News::Down { why, remedy, wait } => {
             app.link = Link::Down {
@@ -76,6 +92,15 @@ pub(crate) fn news(app: &mut App, news: News) {
                 retry: app.now.plus_nanos(wait.as_nanos() as i64),
             };
         }
+    }
+}
+
+/// What the agent is to be asked so that the view can be drawn.
+pub(crate) fn ask(app: &mut App) -> Option<Ask> {
+    if app.tab == Tab::Metrics && app.link == Link::Live {
+        app.metrics.ask(app.now)
+    } else {
+        None
     }
 }
 
@@ -118,6 +143,41 @@ fn key(app: &mut App, event: KeyEvent) -> Option<Effect> {
             None
         }
         Overlay::Filter(prompt) => filter_key(app, prompt, event),
+        Overlay::Note { mut input, id } => {
+            match event.code {
+                KeyCode::Esc => return None,
+                KeyCode::Enter => {
+                    let text = input.value().trim().to_owned();
+                    return (!text.is_empty()).then_some(Effect::Ask(Ask::Note(id, text)));
+                }
+                _ => {
+                    if let Some(request) = edit(event) {
+                        input.handle(request);
+                    }
+                }
+            }
+            app.overlay = Overlay::Note { input, id };
+            None
+        }
+        Overlay::Search { mut input, before } => {
+            match event.code {
+                KeyCode::Esc => app.metrics.set_search(&before),
+                KeyCode::Enter => {}
+                KeyCode::Up | KeyCode::Down => {
+                    app.metrics
+                        .move_by(if event.code == KeyCode::Up { -1 } else { 1 });
+                    app.overlay = Overlay::Search { input, before };
+                }
+                _ => {
+                    if let Some(request) = edit(event) {
+                        input.handle(request);
+                        app.metrics.set_search(input.value());
+                    }
+                    app.overlay = Overlay::Search { input, before };
+                }
+            }
+            None
+        }
         Overlay::Palette {
             mut input,
             mut selected,
@@ -232,6 +292,15 @@ fn paste(app: &mut App, text: &str) {
             preview(app, &mut prompt);
             app.overlay = Overlay::Filter(prompt);
         }
+        Overlay::Note { mut input, id } => {
+            insert(&mut input);
+            app.overlay = Overlay::Note { input, id };
+        }
+        Overlay::Search { mut input, before } => {
+            insert(&mut input);
+            app.metrics.set_search(input.value());
+            app.overlay = Overlay::Search { input, before };
+        }
         Overlay::Palette { mut input, .. } => {
             insert(&mut input);
             app.overlay = Overlay::Palette { input, selected: 0 };
@@ -268,6 +337,30 @@ fn mouse(app: &mut App, event: MouseEvent, hits: &[Hit]) -> Option<Effect> {
 pub(crate) fn act(app: &mut App, action: Action) -> Option<Effect> {
     match action {
         Action::Quit => return Some(Effect::Quit),
+        Action::Scroll(lines) => match app.tab {
+            Tab::Events => app.detail.scroll.by(lines),
+            _ => app.scroll.by(lines),
+        },
+        Action::Acknowledge => {
+            let id = app.incidents.selected()?.incident.id;
+            return Some(Effect::Ask(Ask::Acknowledge(id)));
+        }
+        Action::Silence => {
+            let record = app.incidents.selected()?;
+            let secs = if is_silenced(record, app.now) {
+                0
+            } else {
+                SILENCE_SECS
+            };
+            return Some(Effect::Ask(Ask::Silence(record.incident.id, secs)));
+        }
+        Action::Note => {
+            let id = app.incidents.selected()?.incident.id;
+            app.overlay = Overlay::Note {
+                input: tui_input::Input::default(),
+                id,
+            };
+        }
         Action::Retry => return Some(Effect::Retry),
         Action::Redraw => return Some(Effect::Redraw),
         Action::Copy => return copy(app),
@@ -276,6 +369,13 @@ pub(crate) fn act(app: &mut App, action: Action) -> Option<Effect> {
             app.overlay = Overlay::Palette {
                 input: tui_input::Input::default(),
                 selected: 0,
+            };
+        }
+        Action::Filter if app.tab == Tab::Metrics => {
+            let before = app.metrics.search().to_owned();
+            app.overlay = Overlay::Search {
+                input: tui_input::Input::new(before.clone()),
+                before,
             };
         }
         Action::Filter => {
@@ -294,6 +394,8 @@ pub(crate) fn act(app: &mut App, action: Action) -> Option<Effect> {
                 app.detail.of = DetailOf::Nothing;
             } else if app.tab == Tab::Events && !app.events.filter_text().is_empty() {
                 set_filter(app, "");
+            } else if app.tab == Tab::Metrics {
+                app.metrics.set_search("");
             } else {
                 app.events.follow();
             }
@@ -303,6 +405,11 @@ pub(crate) fn act(app: &mut App, action: Action) -> Option<Effect> {
         Action::NextTab => show(app, app.tab.step(1)),
         Action::PreviousTab => show(app, app.tab.step(-1)),
         Action::Show(tab) => show(app, tab),
+        Action::Follow if app.tab == Tab::Metrics => app.metrics.toggle_live(app.now),
+        Action::ZoomIn => app.metrics.zoom(false),
+        Action::ZoomOut => app.metrics.zoom(true),
+        Action::PanBack => app.metrics.pan(false, app.now),
+        Action::PanForward => app.metrics.pan(true, app.now),
         Action::Follow => {
             if app.events.is_following() {
                 app.events.hold(&app.log);
@@ -406,6 +513,10 @@ fn subject(app: &App) -> Option<Clean<hark_api::Event>> {
 }
 
 fn subject_pid(app: &App) -> Option<u32> {
+    if app.tab == Tab::Incidents {
+        let suspects = &app.incidents.selected()?.incident.suspects;
+        return suspects.iter().find_map(|suspect| suspect.pid);
+    }
     if app.tab == Tab::Processes {
         let vitals = app.vitals.as_ref()?;
         let rows = app.processes.ordered(&vitals.processes);
@@ -452,7 +563,22 @@ fn open(app: &mut App) {
         Tab::Processes => {
             act(app, Action::OfProcess);
         }
-        Tab::Kernel | Tab::Health => {}
+        Tab::Incidents => {
+            let events = app.incidents.selected().map(|r| r.incident.events.clone());
+            let kept = events.unwrap_or_default();
+            set_filter(app, "");
+            let found = kept.iter().any(|id| app.events.select_id(*id, &app.log));
+            if found {
+                show(app, Tab::Events);
+                app.detail.of = DetailOf::Selected;
+            } else {
+                say(
+                    app,
+                    "Its events are older than what the console keeps; see `hark query`",
+                );
+            }
+        }
+        Tab::Metrics | Tab::Kernel | Tab::Health => {}
     }
 }
 
@@ -496,6 +622,12 @@ fn move_rows(app: &mut App, rows: isize) {
                 app.processes.move_by(rows, &vitals.processes);
             }
         }
+        Tab::Incidents => {
+            let row = app.incidents.selected_row().saturating_add_signed(rows);
+            app.incidents.select(row);
+            app.scroll.to(0);
+        }
+        Tab::Metrics => app.metrics.move_by(rows),
         Tab::Kernel | Tab::Health => app.scroll.by(rows),
     }
 }
@@ -570,6 +702,16 @@ fn click_row(app: &mut App, row: u16) {
                 let by = (top + row) as isize - selected as isize;
                 app.processes.move_by(by, &vitals.processes);
             }
+        }
+        Tab::Incidents => {
+            let top = app.incidents.top(usize::from(app.page.get()));
+            app.incidents.select(top + row);
+        }
+        Tab::Metrics => {
+            let names = app.metrics.names().1.len();
+            let top = app.metrics.top(usize::from(app.page.get()), names);
+            let by = (top + row) as isize - app.metrics.selected_row() as isize;
+            app.metrics.move_by(by);
         }
         Tab::Kernel | Tab::Health => {}
     }

@@ -20,6 +20,9 @@ pub(crate) struct Args {
     /// Events a commit
     #[arg(long, default_value_t = 1000)]
     batch: usize,
+    /// Events to store copies of, as gzipped NDJSON; without, those of the ingest benchmark
+    #[arg(long)]
+    samples: Option<std::path::PathBuf>,
     /// Where to store them; a new directory below it is used
     #[arg(long, default_value = "target")]
     dir: std::path::PathBuf,
@@ -34,17 +37,37 @@ fn text(error: impl std::fmt::Display) -> String {
 }
 
 fn measure(args: &Args) -> Result<(), String> {
-    let lines = ingest::events(&root())?;
-    let samples: Vec<Event> = lines.iter().map(|line| event(line)).collect::<Result<_, _>>()?;
+    let lines = match &args.samples {
+        Some(path) => unpacked(path)?,
+        None => ingest::events(&root())?,
+    };
+    let samples: Vec<Event> = lines
+        .iter()
+        .map(|line| event(line))
+        .collect::<Result<_, _>>()?;
     std::fs::create_dir_all(&args.dir).map_err(text)?;
-    let dir = tempfile::Builder::new().prefix("store-").tempdir_in(&args.dir).map_err(text)?;
-    let options = Options { max_bytes: 64 << 30, max_age: YEARS, ..Options::default() };
+    let dir = tempfile::Builder::new()
+        .prefix("store-")
+        .tempdir_in(&args.dir)
+        .map_err(text)?;
+    let options = Options {
+        max_bytes: 64 << 30,
+        max_age: YEARS,
+        ..Options::default()
+    };
     let store = Store::open(dir.path(), options.clone()).map_err(text)?;
     println!("{:<58} {:>14} {:>14}", "", "wall", "CPU an event");
 
     fill(&store, &samples, args)?;
     let status = store.status();
-    row("on disk", &format!("{:.1} B an event", status.bytes as f64 / status.events as f64), "");
+    row(
+        "on disk",
+        &format!(
+            "{:.1} B an event",
+            status.bytes as f64 / status.events as f64
+        ),
+        "",
+    );
     one_a_commit(&store, &samples)?;
     searches(&store, args.events)?;
     let started = Instant::now();
@@ -55,6 +78,19 @@ fn measure(args: &Args) -> Result<(), String> {
     row("open after a clean stop", &millis(started.elapsed()), "");
     store.close().map_err(text)?;
     Ok(())
+}
+
+fn unpacked(path: &std::path::Path) -> Result<Vec<String>, String> {
+    let out = std::process::Command::new("gzip")
+        .arg("-dc")
+        .arg(path)
+        .output()
+        .map_err(text)?;
+    let all = String::from_utf8(out.stdout).map_err(text)?;
+    if all.is_empty() {
+        return Err(format!("{}: no events", path.display()));
+    }
+    Ok(all.lines().map(str::to_owned).collect())
 }
 
 /// So that retention removes nothing.
@@ -71,14 +107,24 @@ fn millis(time: Duration) -> String {
 /// CPU time of this process.
 fn cpu() -> Duration {
     let time = clock_gettime(ClockId::ProcessCPUTime);
-    Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec.unsigned_abs() as u32)
+    Duration::new(
+        time.tv_sec.unsigned_abs(),
+        time.tv_nsec.unsigned_abs() as u32,
+    )
 }
 
 fn event(line: &str) -> Result<Event, String> {
     let mut fields: Fields = serde_json::from_str(line).map_err(text)?;
     let mut take = |name: &str| {
-        let value = fields.get(name).and_then(|value| value.as_str()).map(str::to_owned);
-        fields = fields.iter().filter(|(n, _)| *n != name).map(|(n, v)| (n, v.clone())).collect();
+        let value = fields
+            .get(name)
+            .and_then(|value| value.as_str())
+            .map(str::to_owned);
+        fields = fields
+            .iter()
+            .filter(|(n, _)| *n != name)
+            .map(|(n, v)| (n, v.clone()))
+            .collect();
         value
     };
     let (message, level) = (take("message").unwrap_or_default(), take("level"));
@@ -89,7 +135,9 @@ fn event(line: &str) -> Result<Event, String> {
         received: Timestamp::from_nanos(0),
         source: Source::Log,
         kind: Kind::Log,
-        level: level.and_then(|level| level.parse().ok()).unwrap_or(Level::Info),
+        level: level
+            .and_then(|level| level.parse().ok())
+            .unwrap_or(Level::Info),
         message,
         template: None,
         service,
@@ -135,7 +183,10 @@ fn fill(store: &Store, samples: &[Event], args: &Args) -> Result<(), String> {
     store.maintain(Timestamp::now()).map_err(text)?;
     let spent = cpu().saturating_sub(busy);
     row(
-        &format!("{} events, {} a commit, sealed beside", args.events, args.batch),
+        &format!(
+            "{} events, {} a commit, sealed beside",
+            args.events, args.batch
+        ),
         &format!("{:.0} k/s", args.events as f64 / wall.as_secs_f64() / 1e3),
         &format!("{:.2} µs", spent.as_secs_f64() * 1e6 / args.events as f64),
     );
@@ -152,18 +203,34 @@ fn one_a_commit(store: &Store, samples: &[Event]) -> Result<(), String> {
     }
     row(
         "one event a commit, one writer",
-        &format!("{:.1} k/s", f64::from(COUNT) / started.elapsed().as_secs_f64() / 1e3),
+        &format!(
+            "{:.1} k/s",
+            f64::from(COUNT) / started.elapsed().as_secs_f64() / 1e3
+        ),
         &format!("{:.2} µs", ((cpu() - before) / COUNT).as_secs_f64() * 1e6),
     );
     Ok(())
 }
 
 fn searches(store: &Store, events: u64) -> Result<(), String> {
-    let budget = Budget { time: Duration::from_secs(600), ..Budget::default() };
-    let newest = EventQuery { budget, ..EventQuery::default() };
-    best_of("the newest 100", 5, || store.events(&newest).map(|page| page.events.len()))?;
-    let oldest = EventQuery { order: Order::Oldest, ..newest.clone() };
-    best_of("the oldest 100", 5, || store.events(&oldest).map(|page| page.events.len()))?;
+    let budget = Budget {
+        time: Duration::from_secs(600),
+        ..Budget::default()
+    };
+    let newest = EventQuery {
+        budget,
+        ..EventQuery::default()
+    };
+    best_of("the newest 100", 5, || {
+        store.events(&newest).map(|page| page.events.len())
+    })?;
+    let oldest = EventQuery {
+        order: Order::Oldest,
+        ..newest.clone()
+    };
+    best_of("the oldest 100", 5, || {
+        store.events(&oldest).map(|page| page.events.len())
+    })?;
     let ids: Vec<u64> = (0..50).map(|i| 1 + events / 50 * i).collect();
     best_of("one event by its id, mean of 50", 3, || {
         ids.iter().try_fold(0, |found, id| {
@@ -171,16 +238,34 @@ fn searches(store: &Store, events: u64) -> Result<(), String> {
         })
     })?;
     for (what, filter) in [
-        ("a word that is in one event of the samples, over all", "851f977347ed6db7"),
-        ("a service and a word, over all", "service:auth 851f977347ed6db7"),
+        (
+            "a word that is in one event of the samples, over all",
+            "851f977347ed6db7",
+        ),
+        (
+            "a service and a word, over all",
+            "service:auth 851f977347ed6db7",
+        ),
         ("a word that is nowhere, over all", "nowheretobefound"),
         ("a level that is nowhere, over all", "level:fatal"),
-        ("a regular expression that is nowhere, over all", "msg~/zebra.*crossing/"),
-        ("another, with alternatives", "msg~/(error|fail(ed|ure)) code=[0-9]{9}/"),
+        (
+            "a regular expression that is nowhere, over all",
+            "msg~/zebra.*crossing/",
+        ),
+        (
+            "another, with alternatives",
+            "msg~/(error|fail(ed|ure)) code=[0-9]{9}/",
+        ),
     ] {
         let filter = Filter::parse(filter).map_err(text)?;
-        let query = EventQuery { filter, limit: 1000, ..newest.clone() };
-        best_of(what, 3, || store.events(&query).map(|page| page.events.len()))?;
+        let query = EventQuery {
+            filter,
+            limit: 1000,
+            ..newest.clone()
+        };
+        best_of(what, 3, || {
+            store.events(&query).map(|page| page.events.len())
+        })?;
     }
     let stats = StatsQuery {
         bucket: Some(Duration::from_secs(1)),
@@ -191,7 +276,10 @@ fn searches(store: &Store, events: u64) -> Result<(), String> {
     best_of("counts by second and tier, over all", 3, || {
         store.stats(&stats).map(|stats| stats.total as usize)
     })?;
-    let facets = StatsQuery { facets: vec!["service".to_owned(), "level".to_owned()], ..stats };
+    let facets = StatsQuery {
+        facets: vec!["service".to_owned(), "level".to_owned()],
+        ..stats
+    };
     best_of("counts by service and level, over all", 3, || {
         store.stats(&facets).map(|stats| stats.total as usize)
     })?;

@@ -1,11 +1,237 @@
-//! The console.
+//! What the console costs, in a real terminal (tmux) on a real agent: CPU and memory at rest and
+//! while events stream in, how long a key takes to show, and other programs beside it.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use crate::error::Error;
+use crate::run;
 
-/// The console
+/// The console: CPU, memory and the time of a key, beside htop and btop where installed
 #[derive(clap::Args)]
-pub(crate) struct Args {}
+pub(crate) struct Args {
+    /// The socket of a running agent
+    #[arg(long, default_value = "/run/hark/agent.sock")]
+    socket: PathBuf,
+    /// The console's binary
+    #[arg(long, default_value = "target/release/hark")]
+    hark: PathBuf,
+    /// Events that are sent before the console is measured behind them
+    #[arg(long, default_value_t = 100_000)]
+    events: u32,
+    /// Events a second in the measurement under load
+    #[arg(long, default_value_t = 5_000)]
+    rate: u32,
+    /// Seconds of each measurement
+    #[arg(long, default_value_t = 20)]
+    seconds: u64,
+}
 
-pub(crate) fn run(_args: Args) -> Result<(), Error> {
-    Err(Error::Check("not measured yet".to_owned()))
+/// How long a key may take to show before it is given up.
+const KEY_DEADLINE: Duration = Duration::from_secs(5);
+/// Keys that are timed.
+const KEYS: u32 = 40;
+
+pub(crate) fn run(args: Args) -> Result<(), Error> {
+    let hark = run::root().join(&args.hark);
+    let socket = args.socket.display().to_string();
+    let command = format!("{} --socket {socket}", hark.display());
+    println!("| what | CPU, % of one | memory, MiB |");
+    println!("|---|---|---|");
+    let console = Terminal::start("hark", &command)?;
+    sleep(Duration::from_secs(3));
+    console.report("hark, just started", args.seconds)?;
+    let mut sender = Sender::start(&hark, &socket)?;
+    sender.send(args.events, Duration::ZERO)?;
+    sleep(Duration::from_secs(5));
+    console.report(
+        &format!("hark, {} events behind it", args.events),
+        args.seconds,
+    )?;
+    let rate = args.rate;
+    let load = std::thread::spawn(move || {
+        // Twenty batches a second, for as long as both measurements take.
+        let until = Instant::now() + Duration::from_secs(args.seconds + 20);
+        while Instant::now() < until {
+            sender.send(rate / 20, Duration::from_millis(50))?;
+        }
+        Ok::<_, Error>(())
+    });
+    console.report(&format!("hark, {rate} events/s streaming in"), args.seconds)?;
+    let keys = console.keys()?;
+    load.join()
+        .map_err(|_| Error::Check("the sender panicked".to_owned()))??;
+    let idle = console.keys()?;
+    drop(console);
+    for other in ["htop", "btop"] {
+        if Command::new(other)
+            .arg("--version")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+            .is_ok()
+        {
+            let terminal = Terminal::start(other, other)?;
+            sleep(Duration::from_secs(3));
+            terminal.report(other, args.seconds)?;
+        }
+    }
+    println!();
+    println!("| a key, until the screen shows it | median, ms | worst of {KEYS}, ms |");
+    println!("|---|---|---|");
+    for (what, mut times) in [("at rest", idle), ("while events stream in", keys)] {
+        times.sort();
+        let ms = |t: Duration| t.as_secs_f64() * 1e3;
+        let median = times.get(times.len() / 2).copied().unwrap_or_default();
+        let worst = times.last().copied().unwrap_or_default();
+        println!("| {what} | {:.1} | {:.1} |", ms(median), ms(worst));
+    }
+    Ok(())
+}
+
+/// Sends events through `hark send`.
+struct Sender {
+    process: Child,
+    number: u64,
+}
+
+impl Sender {
+    fn start(hark: &PathBuf, socket: &str) -> Result<Self, Error> {
+        let process = Command::new(hark)
+            .args(["--socket", socket, "send", "-s", "bench"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .map_err(|source| Error::Start {
+                program: hark.display().to_string(),
+                source,
+            })?;
+        Ok(Self { process, number: 0 })
+    }
+
+    fn send(&mut self, count: u32, then: Duration) -> Result<(), Error> {
+        let mut lines = String::new();
+        for _ in 0..count {
+            self.number += 1;
+            let n = self.number;
+            let _ = writeln!(
+                lines,
+                "GET /items/{} 200 in {} ms, request {n}",
+                n * 7 % 997,
+                n % 40
+            );
+        }
+        if let Some(input) = &mut self.process.stdin {
+            let written = input.write_all(lines.as_bytes());
+            written.map_err(|error| Error::Check(format!("hark send: {error}")))?;
+        }
+        sleep(then);
+        Ok(())
+    }
+}
+
+impl Drop for Sender {
+    fn drop(&mut self) {
+        drop(self.process.stdin.take());
+        let _ = self.process.wait();
+    }
+}
+
+/// A program in a terminal of its own, 120 by 40.
+struct Terminal {
+    server: String,
+}
+
+impl Terminal {
+    fn start(name: &str, command: &str) -> Result<Self, Error> {
+        let terminal = Self {
+            server: format!("hark-bench-{}-{name}", std::process::id()),
+        };
+        let command = format!("exec env COLORTERM=truecolor {command}");
+        terminal.tmux(&[
+            "-f",
+            "/dev/null",
+            "new-session",
+            "-d",
+            "-x",
+            "120",
+            "-y",
+            "40",
+            &command,
+        ])?;
+        Ok(terminal)
+    }
+
+    fn tmux(&self, args: &[&str]) -> Result<String, Error> {
+        let output = run::output(Command::new("tmux").args(["-L", &self.server]).args(args))?;
+        Ok(String::from_utf8_lossy(&output).into_owned())
+    }
+
+    /// CPU over some seconds and memory at their end, as a row of the table.
+    fn report(&self, what: &str, seconds: u64) -> Result<(), Error> {
+        let pid = self.tmux(&["display-message", "-p", "#{pane_pid}"])?;
+        let pid = pid.trim();
+        let before = cpu_ticks(pid)?;
+        sleep(Duration::from_secs(seconds));
+        let ticks = cpu_ticks(pid)? - before;
+        // Linux counts the time of processes in hundredths of a second (USER_HZ).
+        let share = ticks as f64 / seconds as f64;
+        let status = read(&format!("/proc/{pid}/status"))?;
+        let rss = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kib = rss.and_then(|rss| rss.split_whitespace().next()?.parse::<f64>().ok());
+        println!(
+            "| {what} | {share:.2} | {:.1} |",
+            kib.unwrap_or(0.0) / 1024.0
+        );
+        Ok(())
+    }
+
+    /// How long keys take that open and close the help, until the screen shows it. What tmux takes
+    /// is in it.
+    fn keys(&self) -> Result<Vec<Duration>, Error> {
+        let mut times = Vec::new();
+        for number in 0..KEYS {
+            let opens = number % 2 == 0;
+            let pressed = Instant::now();
+            self.tmux(&["send-keys", "?"])?;
+            while self.tmux(&["capture-pane", "-p"])?.contains("─ Keys ─") != opens {
+                if pressed.elapsed() > KEY_DEADLINE {
+                    return Err(Error::Check("a key was never shown".to_owned()));
+                }
+            }
+            times.push(pressed.elapsed());
+            sleep(Duration::from_millis(130));
+        }
+        Ok(times)
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        let _ = self.tmux(&["kill-server"]);
+    }
+}
+
+fn read(path: &str) -> Result<String, Error> {
+    fs::read_to_string(path).map_err(Error::file(path.as_ref()))
+}
+
+/// The CPU time that a process took, in hundredths of a second.
+fn cpu_ticks(pid: &str) -> Result<u64, Error> {
+    let stat = read(&format!("/proc/{pid}/stat"))?;
+    // After the name, which may hold anything: the state, then numbers.
+    let after = stat.rsplit_once(')').map_or("", |(_, after)| after);
+    let fields: Vec<&str> = after.split_whitespace().collect();
+    let field = |i: usize| {
+        fields
+            .get(i)
+            .and_then(|f| f.parse::<u64>().ok())
+            .unwrap_or(0)
+    };
+    Ok(field(11) + field(12))
 }

@@ -199,3 +199,67 @@ mod tests {
         assert!(parse_array("[1,2,3,4,5,6]", &context()).is_err());
     }
 }
+
+#[cfg(test)]
+mod properties {
+    use super::*;
+    use crate::config::Ingest;
+    use hark_api::Timestamp;
+    use proptest::prelude::*;
+    use serde_json::{Map, Value, json};
+
+    fn context() -> Context {
+        Context {
+            received: Timestamp::from_nanos(1_700_000_000_000_000_000),
+            trace: None,
+            limits: Ingest::default(),
+        }
+    }
+
+    fn value() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<u64>().prop_map(Value::from),
+            any::<String>().prop_map(Value::from),
+        ];
+        leaf.prop_recursive(4, 16, 4, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                prop::collection::btree_map("[a-z]{1,8}", inner, 0..4)
+                    .prop_map(|map| Value::Object(map.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn bytes_of_any_kind_do_no_harm(bytes in prop::collection::vec(any::<u8>(), 0..512)) {
+            let _ = parse_lines(&bytes, &context());
+            if let Ok(text) = std::str::from_utf8(&bytes) {
+                let _ = parse_array(text, &context());
+            }
+        }
+
+        #[test]
+        fn fields_come_out_as_they_went_in(
+            message in ".{1,64}",
+            fields in prop::collection::btree_map("f[a-z]{1,8}", value(), 0..8),
+        ) {
+            let mut event: Map<String, Value> = fields.clone().into_iter().collect();
+            event.insert("message".into(), json!(message));
+            let line = Value::Object(event).to_string();
+            let parsed = parse_lines(line.as_bytes(), &context()).expect("one");
+            prop_assert_eq!(&parsed.errors, &[]);
+            let got = &parsed.events[0];
+            prop_assert_eq!(&got.message, &message);
+            prop_assert_eq!(got.fields.len(), fields.len());
+            for (name, value) in &fields {
+                prop_assert_eq!(got.fields.get(name), Some(value));
+            }
+            let array = parse_array(&format!("[{line}]"), &context()).expect("an array");
+            prop_assert_eq!(&array.events, &parsed.events);
+        }
+    }
+}

@@ -9,6 +9,7 @@ use hark_api::{
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
 
+use super::trace::{ids, parse_traceparent};
 use super::value::Shallow;
 use crate::config::Ingest;
 
@@ -401,38 +402,6 @@ fn check_time(time: Timestamp, now: Timestamp, limits: &Ingest) -> Result<(), St
     } else {
         Ok(())
     }
-}
-
-/// The value of a `traceparent`, <https://www.w3.org/TR/trace-context/#traceparent-header>.
-pub(in crate::api) fn parse_traceparent(text: &str) -> Option<TraceContext> {
-    let mut parts = text.trim().split('-');
-    let (version, trace, span, flags) =
-        (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-    let is_hex = |text: &str| {
-        text.bytes()
-            .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
-    };
-    if version.len() != 2 || !is_hex(version) || version == "ff" || flags.len() != 2 {
-        return None;
-    }
-    // Later versions may add parts.
-    if version == "00" && parts.next().is_some() {
-        return None;
-    }
-    ids(trace, span, u8::from_str_radix(flags, 16).ok()?)
-}
-
-fn ids(trace_id: &str, span_id: &str, flags: u8) -> Option<TraceContext> {
-    let is_id = |text: &str, length| {
-        text.len() == length
-            && text.bytes().all(|b| b.is_ascii_hexdigit())
-            && text.bytes().any(|b| b != b'0')
-    };
-    (is_id(trace_id, 32) && is_id(span_id, 16)).then(|| TraceContext {
-        trace_id: trace_id.to_ascii_lowercase(),
-        span_id: span_id.to_ascii_lowercase(),
-        flags,
-    })
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use hark_api::{EventId, Filter, FilterError};
 
-use super::log::EventLog;
+use super::log::{EventLog, Head};
 
 /// Rows that are seen before an event that was gone to.
 const LEAD_ROWS: usize = 8;
@@ -126,6 +126,15 @@ impl Browse {
             Rows::All => (row < log.len()).then(|| log.start() + row as u64),
             Rows::Passing { numbers, .. } => numbers.get(row).copied(),
         }
+    }
+
+    /// The heads of the events in the list, newest first.
+    pub(crate) fn heads_newest_first<'a>(
+        &'a self,
+        log: &'a EventLog,
+    ) -> impl Iterator<Item = Head> + 'a {
+        let rows = (0..self.len(log)).rev();
+        rows.filter_map(|row| log.head(self.number(row, log)?))
     }
 
     /// The selected row: the newest while following.

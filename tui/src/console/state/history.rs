@@ -5,7 +5,9 @@ use std::collections::VecDeque;
 use hark_api::{Timestamp, Vitals};
 
 /// Readings kept: at one a second, ten minutes.
-const READINGS: usize = 600;
+pub(crate) const READINGS: usize = 600;
+/// Readings closer than this are one reading.
+const SAME: i64 = 400_000_000;
 
 /// What curves are drawn of. Shares are 0 to 1, the rest as in [`Vitals`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,12 +30,15 @@ pub(crate) enum Curve {
     Resets,
 }
 
-const CURVES: usize = Curve::Resets as usize + 1;
+/// How many curves there are.
+pub(crate) const CURVES: usize = Curve::Resets as usize + 1;
+/// A value of each curve, by its number.
+pub(crate) type Values = [f32; CURVES];
 
 struct Reading {
     time: Timestamp,
-    values: [f32; CURVES],
-    /// Each CPU's busy share.
+    values: Values,
+    /// Each CPU's busy share; empty where it is not known.
     cpus: Box<[f32]>,
 }
 
@@ -54,7 +59,7 @@ impl History {
         }
         let pressure = vitals.pressure.unwrap_or_default();
         let sum = |values: &mut dyn Iterator<Item = f64>| values.sum::<f64>();
-        let mut values = [0.0; CURVES];
+        let mut values: Values = [0.0; CURVES];
         for (curve, value) in [
             (Curve::Cpu, vitals.cpu.busy()),
             (Curve::CpuSystem, vitals.cpu.system + vitals.cpu.irq),
@@ -88,6 +93,25 @@ impl History {
         });
     }
 
+    /// Adds readings of the past where there are none of their time.
+    pub(crate) fn fill(&mut self, past: Vec<(Timestamp, Values)>) {
+        let known: Vec<i64> = self.readings.iter().map(|r| r.time.as_nanos()).collect();
+        let is_known = |time: Timestamp| {
+            let at = known.partition_point(|t| *t < time.as_nanos() - SAME);
+            known.get(at).is_some_and(|t| *t <= time.as_nanos() + SAME)
+        };
+        let new = past.into_iter().filter(|(time, _)| !is_known(*time));
+        let mut all: Vec<_> = std::mem::take(&mut self.readings).into();
+        all.extend(new.map(|(time, values)| Reading {
+            time,
+            values,
+            cpus: Box::default(),
+        }));
+        all.sort_by_key(|reading| reading.time);
+        all.drain(..all.len().saturating_sub(READINGS));
+        self.readings = all.into();
+    }
+
     /// The values of a curve, newest first.
     pub(crate) fn newest_first(&self, curve: Curve) -> impl Iterator<Item = f64> + Clone + '_ {
         let readings = self.readings.iter().rev();
@@ -97,7 +121,7 @@ impl History {
     /// One CPU's busy shares, newest first.
     pub(crate) fn cpu_newest_first(&self, cpu: usize) -> impl Iterator<Item = f64> + Clone + '_ {
         let readings = self.readings.iter().rev();
-        readings.map(move |reading| reading.cpus.get(cpu).copied().map_or(0.0, f64::from))
+        readings.map_while(move |reading| reading.cpus.get(cpu).copied().map(f64::from))
     }
 }
 
@@ -143,6 +167,25 @@ mod tests {
         let loads: Vec<_> = history.newest_first(Curve::Load).collect();
         assert_eq!(loads.len(), READINGS);
         assert!(loads.windows(2).all(|pair| pair[0] > pair[1]));
+    }
+
+    #[test]
+    fn the_past_is_filled_in_where_nothing_is_known() {
+        let mut history = History::default();
+        let second = |s: i64| Timestamp::from_nanos(s * 1_000_000_000);
+        let mut vitals = Vitals {
+            time: second(100),
+            ..Vitals::default()
+        };
+        vitals.load[0] = 1.0;
+        history.push(&vitals);
+        let mut past = [0.0; CURVES];
+        past[Curve::Load as usize] = 9.0;
+        let past = [98, 99, 100].map(|s| (second(s).plus_nanos(1_000), past));
+        history.fill(past.to_vec());
+        history.fill(past.to_vec());
+        let loads: Vec<_> = history.newest_first(Curve::Load).collect();
+        assert_eq!(loads, [1.0, 9.0, 9.0]);
     }
 
     #[test]

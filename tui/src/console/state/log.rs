@@ -91,6 +91,11 @@ impl EventLog {
         (self.end() - self.start) as usize
     }
 
+    /// Whether none are kept.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// Adds the newest event.
     pub(crate) fn push(&mut self, event: Event) {
         self.newest_heads.push(Head::from(&event));

@@ -1,19 +1,24 @@
 //! All that the console knows. `update` changes it, `view` draws it; it does neither itself.
 
+pub(crate) mod ask;
 pub(crate) mod browse;
 pub(crate) mod history;
+pub(crate) mod incidents;
 pub(crate) mod log;
+pub(crate) mod metrics;
 pub(crate) mod processes;
 pub(crate) mod unusual;
 
 use std::cell::Cell;
 
-use hark_api::{Event, EventId, FilterError, Status, Timestamp, Vitals};
+use hark_api::{Event, EventId, FilterError, IncidentId, Status, Timestamp, Vitals};
 use tui_input::Input;
 
 use self::browse::Browse;
 use self::history::History;
+use self::incidents::Incidents;
 use self::log::EventLog;
+use self::metrics::Metrics;
 use self::processes::Processes;
 use self::unusual::Unusual;
 use super::theme::Theme;
@@ -41,6 +46,8 @@ pub(crate) struct App {
     pub(crate) events: Browse,
     pub(crate) detail: Detail,
     pub(crate) processes: Processes,
+    pub(crate) metrics: Metrics,
+    pub(crate) incidents: Incidents,
     /// How far the views of plain text are scrolled.
     pub(crate) scroll: Scroll,
     pub(crate) overlay: Overlay,
@@ -70,6 +77,8 @@ impl App {
             events: Browse::new(),
             detail: Detail::default(),
             processes: Processes::default(),
+            metrics: Metrics::new(),
+            incidents: Incidents::default(),
             scroll: Scroll::default(),
             overlay: Overlay::None,
             filters_used: Vec::new(),
@@ -109,16 +118,20 @@ pub(crate) enum Link {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Tab {
     Overview,
+    Incidents,
     Events,
+    Metrics,
     Processes,
     Kernel,
     Health,
 }
 
 impl Tab {
-    pub(crate) const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::Overview,
+        Self::Incidents,
         Self::Events,
+        Self::Metrics,
         Self::Processes,
         Self::Kernel,
         Self::Health,
@@ -127,7 +140,9 @@ impl Tab {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Overview => "Overview",
+            Self::Incidents => "Incidents",
             Self::Events => "Events",
+            Self::Metrics => "Metrics",
             Self::Processes => "Processes",
             Self::Kernel => "Kernel",
             Self::Health => "Health",
@@ -184,8 +199,21 @@ impl Scroll {
 pub(crate) enum Overlay {
     None,
     Help(Scroll),
-    Palette { input: Input, selected: usize },
+    Palette {
+        input: Input,
+        selected: usize,
+    },
     Filter(FilterPrompt),
+    /// A note on an incident.
+    Note {
+        input: Input,
+        id: IncidentId,
+    },
+    /// A search in the names of metrics, and what was searched for before.
+    Search {
+        input: Input,
+        before: String,
+    },
 }
 
 /// The filter as it is typed.

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use hark_api::{Event, EventId, Tier, Timestamp};
+use hark_api::{Event, EventId, Source, Tier, Timestamp};
 
 use crate::clean::Clean;
 
@@ -69,8 +69,10 @@ fn is_alike(a: &Event, b: &Event) -> bool {
     a.kind == b.kind
         && a.service == b.service
         && comm(a) == comm(b)
+        && a.fields.get("series") == b.fields.get("series")
         && match (a.template, b.template) {
-            (None, None) => a.message == b.message,
+            // What the kernel tells differs in numbers only: pids, sizes, times.
+            (None, None) => a.source == Source::Kernel || a.message == b.message,
             (a, b) => a == b,
         }
 }

@@ -122,7 +122,7 @@ fn histogram(canvas: &mut Canvas<'_>, area: Rect, app: &App) {
     let width = ((last - first) / columns as i64).max(1);
     let mut counts = vec![0_u32; columns];
     let mut tiers = vec![Tier::Normal; columns];
-    for head in app.log.heads_newest_first().take(columns * 200) {
+    for head in app.events.heads_newest_first(&app.log).take(columns * 200) {
         let at = ((head.time.as_nanos() - first) / width).clamp(0, columns as i64 - 1) as usize;
         counts[at] += 1;
         tiers[at] = tiers[at].max(head.tier);
@@ -166,7 +166,7 @@ fn short(nanos: i64) -> String {
 
 /// From when to when the newest events are.
 fn span(app: &App, most: usize) -> Option<(i64, i64)> {
-    let times = app.log.heads_newest_first().take(most);
+    let times = app.events.heads_newest_first(&app.log).take(most);
     let times = times.map(|head| head.time.as_nanos());
     times.fold(None, |span, time| match span {
         None => Some((time, time)),

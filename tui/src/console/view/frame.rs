@@ -31,33 +31,39 @@ pub(super) fn header(canvas: &mut Canvas<'_>, area: Rect, app: &App) {
         (Link::Live, Some(Health::Degraded { .. })) => ("●", "live", theme.warning()),
         (Link::Live, _) => ("●", "live", theme.good),
     };
-    let mut right = area.right();
-    if area.width >= 60 {
-        let text = format!("{clock} UTC ");
-        canvas.put_right(right, y, 13, &text, theme.dim);
-        right = right.saturating_sub(13);
-    }
-    if area.width >= 100 || matches!(app.link, Link::Down { .. }) || area.width < 60 {
-        canvas.put_right(right - 1, y, 12, &format!("{sign} {word}"), style);
-        right = right.saturating_sub(word.width() as u16 + 4);
-    } else {
-        canvas.put_right(right - 1, y, 1, sign, style);
-        right = right.saturating_sub(3);
-    }
     if let Some(status) = &app.status
-        && area.width >= 84
+        && area.width >= 100
     {
         let width = status.host.width().min(24) as u16;
         x = canvas.put(x, y, width, &status.host, theme.strong) + 1;
     }
-    x += 1;
-    let names: u16 = Tab::ALL.iter().map(|tab| tab.name().len() as u16 + 4).sum();
-    let has_room = x + names <= right;
+    // As much as fits: first the clock goes, then the numbers, then all names but the current.
+    let is_wordy = area.width >= 110 || matches!(app.link, Link::Down { .. });
+    let sign_text = if is_wordy {
+        format!("{sign} {word} ")
+    } else {
+        format!("{sign} ")
+    };
+    let sign_width = sign_text.width() as u16;
+    let names: u16 = Tab::ALL.iter().map(|tab| tab.name().len() as u16).sum();
+    let count = Tab::ALL.len() as u16;
+    let room = area.right().saturating_sub(x + sign_width);
+    let has_clock =
+        room >= names + 4 * count + 13 || (room < names + 2 * count && area.width >= 60);
+    let mut right = area.right();
+    if has_clock {
+        canvas.put_right(right, y, 13, &format!("{clock} UTC "), theme.dim);
+        right -= 13;
+    }
+    canvas.put_right(right, y, sign_width, &sign_text, style);
+    right = right.saturating_sub(sign_width);
+    let room = right.saturating_sub(x);
     for (i, tab) in Tab::ALL.into_iter().enumerate() {
         let is_shown = tab == app.tab;
-        // Where there is no room for all names, only the current view has one.
-        let text = if is_shown || has_room {
+        let text = if room >= names + 4 * count {
             format!(" {} {} ", i + 1, tab.name())
+        } else if is_shown || room >= names + 2 * count {
+            format!(" {} ", tab.name())
         } else {
             format!(" {} ", i + 1)
         };
@@ -180,6 +186,38 @@ pub(super) fn filter(
         }
     }
     Position::new(text_x + cursor.min(width), area.y)
+}
+
+/// The words searched for among the metrics; gives the place of the cursor.
+pub(super) fn search(
+    canvas: &mut Canvas<'_>,
+    area: Rect,
+    app: &App,
+    input: &tui_input::Input,
+) -> Position {
+    let (all, found) = app.metrics.names();
+    let note = format!("{} of {all}", found.len());
+    line(canvas, area, "search ", &note, input)
+}
+
+/// A line of text as it is typed, with a name before it and a note after it; gives the place of
+/// the cursor.
+pub(super) fn line(
+    canvas: &mut Canvas<'_>,
+    area: Rect,
+    name: &str,
+    note: &str,
+    input: &tui_input::Input,
+) -> Position {
+    let theme = canvas.theme;
+    let x = canvas.put(area.x + 1, area.y, 8, name, theme.accent);
+    canvas.put_right(area.right() - 1, area.y, 16, note, theme.dim);
+    let width = area.right().saturating_sub(x + 18);
+    let scroll = input.visual_scroll(width.into());
+    let shown = after_columns(input.value(), scroll);
+    canvas.put(x, area.y, width, shown, theme.strong);
+    let cursor = input.visual_cursor().saturating_sub(scroll) as u16;
+    Position::new(x + cursor.min(width), area.y)
 }
 
 /// The text without its first columns.

@@ -5,7 +5,9 @@ mod events;
 mod frame;
 mod health;
 mod help;
+mod incidents;
 mod kernel;
+mod metrics;
 mod overview;
 pub(crate) mod palette;
 mod processes;
@@ -60,12 +62,14 @@ pub(crate) fn draw(app: &App, buffer: &mut Buffer) -> Drawn {
         body = below(body, 1);
     }
     // Without an agent ever seen there is nothing else to show.
-    if app.status.is_none() && app.log.len() == 0 {
+    if app.status.is_none() && app.log.is_empty() {
         unreachable::draw(&mut canvas, body, app);
     } else {
         match app.tab {
             Tab::Overview => overview::draw(&mut canvas, body, app),
+            Tab::Incidents => incidents::draw(&mut canvas, body, app),
             Tab::Events => events::draw(&mut canvas, body, app),
+            Tab::Metrics => metrics::draw(&mut canvas, body, app),
             Tab::Processes => processes::draw(&mut canvas, body, app),
             Tab::Kernel => kernel::draw(&mut canvas, body, app),
             Tab::Health => health::draw(&mut canvas, body, app),
@@ -74,6 +78,18 @@ pub(crate) fn draw(app: &App, buffer: &mut Buffer) -> Drawn {
     match &app.overlay {
         Overlay::None => frame::footer(&mut canvas, footer, app),
         Overlay::Filter(prompt) => cursor = Some(frame::filter(&mut canvas, footer, app, prompt)),
+        Overlay::Note { input, .. } => {
+            cursor = Some(frame::line(
+                &mut canvas,
+                footer,
+                "note ",
+                "Enter keeps it",
+                input,
+            ));
+        }
+        Overlay::Search { input, .. } => {
+            cursor = Some(frame::search(&mut canvas, footer, app, input));
+        }
         Overlay::Help(scroll) => {
             frame::footer(&mut canvas, footer, app);
             help::draw(&mut canvas, body, app, scroll);

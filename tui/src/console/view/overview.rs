@@ -3,14 +3,14 @@
 use hark_api::{FeatureState, Timestamp};
 use ratatui::layout::Rect;
 
-use super::{events, vitals};
+use super::{events, incidents, vitals};
 use crate::console::keys::Action;
-use crate::console::state::App;
 use crate::console::state::unusual::Sight;
+use crate::console::state::{App, Tab};
 use crate::console::theme::tier_sign;
 use crate::console::update::unusual_row;
 use crate::console::widget::canvas::{Canvas, split_right, split_top};
-use crate::console::widget::event_row::subject;
+use crate::console::widget::event_row::{headline, subject};
 use crate::moment;
 use crate::units;
 
@@ -18,6 +18,7 @@ use crate::units;
 const WIDE: (u16, u16) = (110, 24);
 
 pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, app: &App) {
+    let area = open_incidents(canvas, area, app);
     let sights = app.unusual.worst_first(app.now);
     if area.width >= WIDE.0 && area.height >= WIDE.1 {
         let (left, right) = split_right(area, (area.width * 2 / 5).clamp(48, 76), 1);
@@ -39,6 +40,28 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, app: &App) {
     unusual(canvas, top, app, &sights);
     vitals::flat(canvas, middle, app);
     events::list(canvas, bottom, app, false);
+}
+
+/// The incidents that need a look, where there are any; gives what is left of the area.
+fn open_incidents(canvas: &mut Canvas<'_>, area: Rect, app: &App) -> Rect {
+    let open: Vec<_> = app.incidents.open(app.now).collect();
+    if open.is_empty() || area.height < 10 {
+        return area;
+    }
+    let most = (area.height / 6).max(1);
+    let (top, rest) = split_top(area, (open.len() as u16).min(most) + 1);
+    let note = format!("{} open", open.len());
+    let inside = canvas.section(top, "Incidents", &note);
+    for (record, y) in open.iter().zip(inside.y..inside.bottom()) {
+        incidents::row(
+            canvas,
+            Rect::new(inside.x, y, inside.width, 1),
+            record,
+            app.now,
+        );
+    }
+    canvas.hit(inside, Action::Show(Tab::Incidents));
+    rest
 }
 
 fn unusual(canvas: &mut Canvas<'_>, area: Rect, app: &App, sights: &[&Sight]) {
@@ -92,7 +115,7 @@ fn sight_row(canvas: &mut Canvas<'_>, line: Rect, sight: &Sight, now: Timestamp)
     let who = subject(event);
     let who_width = match line.width {
         0..60 => 10,
-        60..100 => 14,
+        60..100 => 18,
         _ => 20,
     };
     canvas.put(x, y, who_width, &who, theme.accent);
@@ -112,7 +135,13 @@ fn sight_row(canvas: &mut Canvas<'_>, line: Rect, sight: &Sight, now: Timestamp)
         canvas.put_right(right, y, width, &rarity, style);
         right = right.saturating_sub(width + 1);
     }
-    let end = canvas.put(x, y, right.saturating_sub(x), &event.message, theme.text);
+    let end = canvas.put(
+        x,
+        y,
+        right.saturating_sub(x),
+        headline(event, &who),
+        theme.text,
+    );
     if let Some(reason) = event.verdict.reasons.first()
         && right.saturating_sub(end) > 16
     {

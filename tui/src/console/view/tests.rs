@@ -41,6 +41,12 @@ fn filled(name: Option<&str>, events: Vec<hark_api::Event>) -> App {
         );
     }
     update::news(&mut app, News::Events(events));
+    if !app.log.is_empty() {
+        let series = ["node_load1", "node_memory_MemAvailable_bytes"];
+        let keys = series.map(|usual| name.unwrap_or(usual).into()).to_vec();
+        update::news(&mut app, News::Series(keys));
+        update::news(&mut app, News::Incidents(sample::incidents(name)));
+    }
     app
 }
 
@@ -153,7 +159,7 @@ fn an_agent_that_is_not_there_is_explained() {
 #[test]
 fn help_and_palette_show_the_real_keys() {
     let mut app = ordinary();
-    press(&mut app, "2?");
+    press(&mut app, "3?");
     insta::assert_snapshot!("help", at_all_sizes(&app));
     press(&mut app, "\u{1B}:unus");
     insta::assert_snapshot!("palette", screen(&app, (80, 24)));
@@ -190,7 +196,7 @@ fn keys_lead_from_an_anomaly_to_what_is_around_it() {
 #[test]
 fn a_pause_holds_the_list_while_events_come() {
     let mut app = ordinary();
-    press(&mut app, "2 ");
+    press(&mut app, "3 ");
     let before = screen(&app, (80, 24));
     let more = (601..=640).map(|id| sample::log(id, "later")).collect();
     update::news(&mut app, News::Events(more));

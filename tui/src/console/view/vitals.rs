@@ -24,6 +24,9 @@ pub(super) fn percent(share: f64) -> String {
     }
 }
 
+/// Smaller file systems hold nothing that could fill them, as those of sockets and secrets.
+const LEAST_FILESYSTEM: u64 = 16 << 20;
+
 fn rate(bytes: f64) -> String {
     format!("{}/s", units::bytes(bytes))
 }
@@ -221,7 +224,11 @@ fn load(vitals: &Vitals) -> String {
 }
 
 fn fullest_first(vitals: &Vitals) -> Vec<&Filesystem> {
-    let mut filesystems: Vec<_> = vitals.filesystems.iter().collect();
+    let real = vitals
+        .filesystems
+        .iter()
+        .filter(|f| f.size >= LEAST_FILESYSTEM);
+    let mut filesystems: Vec<_> = real.collect();
     let left = |f: &Filesystem| 1.0 - share(f.size, f.available);
     filesystems.sort_by(|a, b| left(a).total_cmp(&left(b)));
     filesystems

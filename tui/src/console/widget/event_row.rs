@@ -21,7 +21,7 @@ pub(crate) fn subject(event: &Event) -> String {
 
 /// What an event says, without what the line says already: the subject before it, and the
 /// directory of a program, so that its arguments are seen.
-fn headline<'a>(event: &'a Event, subject: &str) -> &'a str {
+pub(crate) fn headline<'a>(event: &'a Event, subject: &str) -> &'a str {
     let message = event.message.as_str();
     let said = message.strip_prefix(subject);
     let message = said.map_or(message, |rest| rest.trim_start_matches([':', ' ']));
@@ -30,6 +30,9 @@ fn headline<'a>(event: &'a Event, subject: &str) -> &'a str {
         if let Some((directory, _)) = program.rsplit_once('/') {
             return &message[directory.len() + 1..];
         }
+    }
+    if event.kind == Kind::OomKill {
+        return message.strip_prefix("the kernel ").unwrap_or(message);
     }
     message
 }
@@ -60,7 +63,7 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, event: &Clean<Event>, se
     }
     let subject_width = match area.width {
         0..60 => 10,
-        60..120 => 16,
+        60..120 => 18,
         _ => 24,
     };
     let subject = subject(event);

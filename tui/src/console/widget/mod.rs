@@ -4,4 +4,5 @@ pub(crate) mod canvas;
 pub(crate) mod chart;
 pub(crate) mod event_row;
 pub(crate) mod page;
+pub(crate) mod plot;
 pub(crate) mod words;

@@ -57,7 +57,7 @@ fn peers(workload: Workload) -> [(&'static str, &'static [&'static str], &'stati
                     "bpftrace",
                     "-e",
                     "tracepoint:signal:signal_generate { printf(\"%d %s %d %d %d\\n\", pid, comm, \
-                     args.sig, args.pid, args.result) }",
+                     args->sig, args->pid, args->result) }",
                 ],
                 " 18 ",
             ),
@@ -74,8 +74,8 @@ fn peers(workload: Workload) -> [(&'static str, &'static [&'static str], &'stati
                 &[
                     "bpftrace",
                     "-e",
-                    "tracepoint:sock:inet_sock_set_state /args.oldstate == 2 && args.newstate == 1/ \
-                     { printf(\"%d %s %d %d up\\n\", pid, comm, args.sport, args.dport) }",
+                    "tracepoint:sock:inet_sock_set_state /args->oldstate == 2 && args->newstate == 1/ \
+                     { printf(\"%d %s %d %d up\\n\", pid, comm, args->sport, args->dport) }",
                 ],
                 " up",
             ),
@@ -87,7 +87,7 @@ fn peers(workload: Workload) -> [(&'static str, &'static [&'static str], &'stati
             (
                 "perf trace -e sock:inet_sock_set_state",
                 &["perf", "trace", "-a", "-e", "sock:inet_sock_set_state"],
-                "newstate: 1",
+                "oldstate: 2, newstate: 1,",
             ),
         ],
         Workload::Executions => [
@@ -97,7 +97,7 @@ fn peers(workload: Workload) -> [(&'static str, &'static [&'static str], &'stati
                     "bpftrace",
                     "-e",
                     "tracepoint:sched:sched_process_exec { printf(\"%d %s %s\\n\", pid, comm, \
-                     str(args.filename)) }",
+                     str(args->filename)) }",
                 ],
                 "/bin/true",
             ),

@@ -115,10 +115,10 @@ fn signals(count: usize) -> Result<Cost, Error> {
 fn connections(count: usize) -> Result<Cost, Error> {
     let cause = || -> std::io::Result<()> {
         // A port for each so many: those that were closed are not free at once.
-        for _ in 0..count.div_ceil(1_000) {
+        for first in (0..count).step_by(1_000) {
             let listener = TcpListener::bind("127.0.0.1:0")?;
             let address = listener.local_addr()?;
-            for _ in 0..1_000.min(count) {
+            for _ in first..count.min(first + 1_000) {
                 let outgoing = TcpStream::connect(address)?;
                 let (incoming, _) = listener.accept()?;
                 drop(incoming);

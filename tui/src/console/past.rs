@@ -1,0 +1,148 @@
+//! The vital signs of the minutes before the console was there, from the series that the agent
+//! stores, so that its curves have a past from the first.
+
+use std::collections::BTreeMap;
+
+use hark_api::client::{Client, ClientError};
+use hark_api::{SeriesKey, Timestamp};
+
+use super::state::history::{CURVES, Curve, READINGS, Values};
+
+/// What a series adds to a curve: each value times a weight, and an offset.
+struct Part {
+    key: SeriesKey,
+    curve: Curve,
+    weight: f64,
+    offset: f64,
+}
+
+/// The readings of the last minutes, oldest first.
+///
+/// # Errors
+/// The agent cannot be reached or refuses.
+pub(crate) async fn fetch(client: &Client) -> Result<Vec<(Timestamp, Values)>, ClientError> {
+    let now = Timestamp::now();
+    let from = now.plus_nanos(-(READINGS as i64) * 1_000_000_000);
+    let listed = client.series("").await?.series;
+    let keys: Vec<SeriesKey> = listed.into_iter().map(|entry| entry.key).collect();
+    let mut parts = parts(&keys);
+    for (curve, left, total) in [
+        (
+            Curve::Memory,
+            "node_memory_MemAvailable_bytes",
+            "node_memory_MemTotal_bytes",
+        ),
+        (
+            Curve::Swap,
+            "node_memory_SwapFree_bytes",
+            "node_memory_SwapTotal_bytes",
+        ),
+    ] {
+        if !keys.iter().any(|key| key.as_str() == total) {
+            continue;
+        }
+        let recent = now.plus_nanos(-10_000_000_000);
+        let totals = client.series_data(&total.into(), recent, now).await?;
+        if let Some(total) = totals.points.last().map(|p| p.mean).filter(|t| *t > 0.0) {
+            parts.push(Part {
+                key: left.into(),
+                curve,
+                weight: -1.0 / total,
+                offset: 1.0,
+            });
+        }
+    }
+    let mut readings: BTreeMap<Timestamp, Values> = BTreeMap::new();
+    for part in parts {
+        for point in client.series_data(&part.key, from, now).await?.points {
+            let values = readings.entry(point.time).or_insert([0.0; CURVES]);
+            values[part.curve as usize] += (part.offset + part.weight * point.mean) as f32;
+        }
+    }
+    Ok(readings.into_iter().collect())
+}
+
+/// The series behind the curves, of those that there are.
+fn parts(keys: &[SeriesKey]) -> Vec<Part> {
+    let is_user = |key: &&SeriesKey| {
+        key.name() == "node_cpu_seconds_total" && key.as_str().contains("mode=\"user\"")
+    };
+    let cpus = keys.iter().filter(is_user).count().max(1) as f64;
+    let mut parts = Vec::new();
+    for key in keys {
+        let mut add = |curve, weight| {
+            parts.push(Part {
+                key: key.clone(),
+                curve,
+                weight,
+                offset: 0.0,
+            });
+        };
+        match key.as_str() {
+            "node_load1" => add(Curve::Load, 1.0),
+            "node_pressure_cpu_waiting_seconds_total" => add(Curve::PressureCpu, 1.0),
+            "node_pressure_memory_waiting_seconds_total" => add(Curve::PressureMemory, 1.0),
+            "node_pressure_io_waiting_seconds_total" => add(Curve::PressureIo, 1.0),
+            "node_context_switches_total" => add(Curve::Switches, 1.0),
+            "node_forks_total" => add(Curve::Forks, 1.0),
+            "node_netstat_Tcp_RetransSegs" => add(Curve::Retransmits, 1.0),
+            "node_netstat_Tcp_OutRsts" => add(Curve::Resets, 1.0),
+            text => match key.name() {
+                "hark_cpu_seconds_total" => {
+                    let is = |mode: &str| text.contains(&format!("mode=\"{mode}\""));
+                    if ["user", "nice", "system", "irq", "softirq", "steal"]
+                        .into_iter()
+                        .any(is)
+                    {
+                        add(Curve::Cpu, 1.0 / cpus);
+                    }
+                    if ["system", "irq", "softirq"].into_iter().any(is) {
+                        add(Curve::CpuSystem, 1.0 / cpus);
+                    }
+                }
+                "node_disk_read_bytes_total" => add(Curve::DiskRead, 1.0),
+                "node_disk_written_bytes_total" => add(Curve::DiskWrite, 1.0),
+                "node_network_receive_bytes_total" if !text.contains("\"lo\"") => {
+                    add(Curve::NetIn, 1.0);
+                }
+                "node_network_transmit_bytes_total" if !text.contains("\"lo\"") => {
+                    add(Curve::NetOut, 1.0);
+                }
+                _ => {}
+            },
+        }
+    }
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_curve_finds_its_series() {
+        let keys: Vec<SeriesKey> = [
+            "hark_cpu_seconds_total{mode=\"idle\"}",
+            "hark_cpu_seconds_total{mode=\"system\"}",
+            "node_cpu_seconds_total{cpu=\"0\",mode=\"user\"}",
+            "node_cpu_seconds_total{cpu=\"1\",mode=\"user\"}",
+            "node_load1",
+            "node_load15",
+            "node_network_receive_bytes_total{device=\"eth0\"}",
+            "node_network_receive_bytes_total{device=\"lo\"}",
+        ]
+        .map(SeriesKey::from)
+        .to_vec();
+        let parts = parts(&keys);
+        let found: Vec<_> = parts.iter().map(|p| (p.curve, p.weight)).collect();
+        assert_eq!(
+            found,
+            [
+                (Curve::Cpu, 0.5),
+                (Curve::CpuSystem, 0.5),
+                (Curve::Load, 1.0),
+                (Curve::NetIn, 1.0)
+            ]
+        );
+    }
+}

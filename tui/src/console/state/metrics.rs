@@ -1,0 +1,372 @@
+//! The series that the agent stores, and the one that is looked at.
+
+use std::cell::Cell;
+
+use hark_api::{SeriesData, SeriesKey, SeriesPoint, Timestamp};
+
+use super::ask::Ask;
+use crate::clean::{self, Clean};
+
+const SECOND: i64 = 1_000_000_000;
+/// Lengths of time that can be looked at, in seconds.
+const SPANS: [i64; 9] = [
+    60,
+    300,
+    900,
+    3_600,
+    3 * 3_600,
+    12 * 3_600,
+    86_400,
+    7 * 86_400,
+    30 * 86_400,
+];
+/// The one looked at first.
+const FIRST_SPAN: usize = 2;
+/// How often the list of series is asked for again.
+const LIST_EVERY: i64 = 60 * SECOND;
+/// How often a live curve is asked for again: each second where each second is a point, else more
+/// rarely.
+const FINE_EVERY: i64 = SECOND;
+const COARSE_EVERY: i64 = 15 * SECOND;
+/// How long an answer is waited for before it is asked for again.
+const PATIENCE: i64 = 5 * SECOND;
+
+/// A series as it is listed.
+struct Entry {
+    key: SeriesKey,
+    shown: String,
+}
+
+/// The points of the series that is looked at.
+pub(crate) struct Loaded {
+    key: SeriesKey,
+    pub(crate) step: u32,
+    pub(crate) points: Vec<SeriesPoint>,
+    /// The time that the points are of.
+    from: Timestamp,
+    to: Timestamp,
+}
+
+pub(crate) struct Metrics {
+    entries: Vec<Entry>,
+    listed: Option<Timestamp>,
+    search: String,
+    selected: Option<SeriesKey>,
+    top: Cell<usize>,
+    span: usize,
+    /// The end of the time looked at; `None` is now.
+    end: Option<Timestamp>,
+    pub(crate) loaded: Option<Loaded>,
+    /// Why the last question was not answered.
+    pub(crate) refused: Option<Clean<String>>,
+    asked: Option<(Ask, Timestamp)>,
+}
+
+impl Loaded {
+    /// Whether these are the points of this series.
+    pub(crate) fn is_of(&self, key: &SeriesKey) -> bool {
+        self.key == *key
+    }
+}
+
+impl Metrics {
+    pub(crate) fn new() -> Self {
+        Self {
+            entries: Vec::new(),
+            listed: None,
+            search: String::new(),
+            selected: None,
+            top: Cell::new(0),
+            span: FIRST_SPAN,
+            end: None,
+            loaded: None,
+            refused: None,
+            asked: None,
+        }
+    }
+
+    /// The text that is searched for in names.
+    pub(crate) fn search(&self) -> &str {
+        &self.search
+    }
+
+    /// Lists only series that have all these words in their names.
+    pub(crate) fn set_search(&mut self, text: &str) {
+        text.clone_into(&mut self.search);
+    }
+
+    fn found(&self) -> impl Iterator<Item = &Entry> {
+        let words: Vec<String> = self
+            .search
+            .split_whitespace()
+            .map(str::to_lowercase)
+            .collect();
+        self.entries.iter().filter(move |entry| {
+            let name = entry.shown.to_lowercase();
+            words.iter().all(|word| name.contains(word))
+        })
+    }
+
+    /// How many series there are, and the names of those that are listed.
+    pub(crate) fn names(&self) -> (usize, Vec<&str>) {
+        let found = self.found().map(|entry| entry.shown.as_str());
+        (self.entries.len(), found.collect())
+    }
+
+    /// The selected row of the list.
+    pub(crate) fn selected_row(&self) -> usize {
+        self.found()
+            .position(|entry| Some(&entry.key) == self.selected.as_ref())
+            .unwrap_or(0)
+    }
+
+    /// The selected series, safe to show.
+    pub(crate) fn selected(&self) -> Option<(&SeriesKey, &str)> {
+        let entry = self.found().nth(self.selected_row())?;
+        Some((&entry.key, &entry.shown))
+    }
+
+    /// Moves the selection by rows.
+    pub(crate) fn move_by(&mut self, rows: isize) {
+        let keys: Vec<_> = self.found().map(|entry| entry.key.clone()).collect();
+        let Some(last) = keys.len().checked_sub(1) else {
+            return;
+        };
+        let row = self.selected_row().saturating_add_signed(rows).min(last);
+        self.selected = Some(keys[row].clone());
+    }
+
+    /// The first row of the list to draw.
+    pub(crate) fn top(&self, height: usize, len: usize) -> usize {
+        let top = super::scroll_to(self.top.get(), self.selected_row(), height, len);
+        self.top.set(top);
+        top
+    }
+
+    /// The time looked at.
+    pub(crate) fn window(&self, now: Timestamp) -> (Timestamp, Timestamp) {
+        let to = self.end.unwrap_or(now);
+        (to.plus_nanos(-self.span_nanos()), to)
+    }
+
+    /// How long the time looked at is, in seconds.
+    pub(crate) fn span_secs(&self) -> i64 {
+        SPANS[self.span]
+    }
+
+    fn span_nanos(&self) -> i64 {
+        self.span_secs() * SECOND
+    }
+
+    /// Whether the time looked at ends now.
+    pub(crate) fn is_live(&self) -> bool {
+        self.end.is_none()
+    }
+
+    /// Looks at less time, or at more; the end stays.
+    pub(crate) fn zoom(&mut self, longer: bool) {
+        self.span = if longer {
+            (self.span + 1).min(SPANS.len() - 1)
+        } else {
+            self.span.saturating_sub(1)
+        };
+    }
+
+    /// Looks at time before, or after, by half of its length; past now it is live again.
+    pub(crate) fn pan(&mut self, forward: bool, now: Timestamp) {
+        let half = self.span_nanos() / 2;
+        let end = self.end.unwrap_or(now);
+        let end = end.plus_nanos(if forward { half } else { -half });
+        self.end = (end < now).then_some(end);
+    }
+
+    /// Looks at now, or stays where it is.
+    pub(crate) fn toggle_live(&mut self, now: Timestamp) {
+        self.end = match self.end {
+            None => Some(now),
+            Some(_) => None,
+        };
+    }
+
+    /// What is to be asked now to show what is looked at.
+    pub(crate) fn ask(&mut self, now: Timestamp) -> Option<Ask> {
+        let ask = self.wanted(now)?;
+        let since = |then: Timestamp| now.as_nanos() - then.as_nanos();
+        if let Some((asked, when)) = &self.asked {
+            let alike = match (asked, &ask) {
+                (Ask::List, Ask::List) => true,
+                (Ask::Data { key: a, .. }, Ask::Data { key: b, .. }) => {
+                    a == b && self.end.is_none()
+                }
+                _ => *asked == ask,
+            };
+            if alike && since(*when) < PATIENCE {
+                return None;
+            }
+        }
+        self.asked = Some((ask.clone(), now));
+        Some(ask)
+    }
+
+    fn wanted(&self, now: Timestamp) -> Option<Ask> {
+        let since = |then: Timestamp| now.as_nanos() - then.as_nanos();
+        if self.listed.is_none_or(|when| since(when) > LIST_EVERY) {
+            return Some(Ask::List);
+        }
+        let (key, _) = self.selected()?;
+        let (from, to) = self.window(now);
+        let data = |from| {
+            Some(Ask::Data {
+                key: key.clone(),
+                from,
+                to,
+            })
+        };
+        let Some(loaded) = self.loaded.as_ref().filter(|l| l.key == *key) else {
+            return data(from);
+        };
+        let has_begin = loaded.from <= from.plus_nanos(SECOND);
+        let is_fine = loaded.step == 1 && self.span_secs() <= 3_600;
+        let missing = to.as_nanos() - loaded.to.as_nanos();
+        if !has_begin || (loaded.step > 1 && self.span_secs() <= 3_600) {
+            data(from)
+        } else if is_fine && missing >= FINE_EVERY {
+            data(loaded.to)
+        } else if !is_fine && missing >= COARSE_EVERY.max(i64::from(loaded.step) * SECOND) {
+            data(from)
+        } else {
+            None
+        }
+    }
+
+    /// Takes in which series there are.
+    pub(crate) fn list(&mut self, keys: Vec<SeriesKey>, now: Timestamp) {
+        self.listed = Some(now);
+        self.asked = None;
+        self.entries = keys
+            .into_iter()
+            .map(|key| Entry {
+                shown: clean::text(key.as_str()).into_owned(),
+                key,
+            })
+            .collect();
+        if self.selected.is_none() {
+            // What one looks at first where nothing was chosen.
+            let first = self.entries.iter().find(|e| e.key.as_str() == "node_load1");
+            self.selected = first.or(self.entries.first()).map(|e| e.key.clone());
+        }
+    }
+
+    /// Takes in points of a time.
+    pub(crate) fn data(&mut self, data: SeriesData, from: Timestamp, to: Timestamp) {
+        self.asked = None;
+        self.refused = None;
+        let follows = self.loaded.as_ref().is_some_and(|loaded| {
+            loaded.key == data.key && loaded.step == data.step && loaded.to == from
+        });
+        match &mut self.loaded {
+            Some(loaded) if follows => {
+                let last = loaded.points.last().map(|point| point.time);
+                let new = data.points.into_iter().filter(|p| Some(p.time) > last);
+                loaded.points.extend(new);
+                loaded.to = to;
+                // What left the longest fine time is let go.
+                let oldest = to.plus_nanos(-2 * SPANS[3] * SECOND);
+                if loaded.from < oldest {
+                    loaded.points.retain(|point| point.time >= oldest);
+                    loaded.from = oldest;
+                }
+            }
+            slot => {
+                *slot = Some(Loaded {
+                    key: data.key,
+                    step: data.step,
+                    points: data.points,
+                    from,
+                    to,
+                });
+            }
+        }
+    }
+
+    /// Takes in that a question was not answered; it is asked again after a while.
+    pub(crate) fn refused(&mut self, why: String) {
+        self.refused = Some(Clean::new(why));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::console::sample::NOON;
+
+    fn at(secs: i64) -> Timestamp {
+        NOON.plus_nanos(secs * SECOND)
+    }
+
+    fn points(from: i64, to: i64) -> Vec<SeriesPoint> {
+        let point = |s| SeriesPoint {
+            time: at(s),
+            mean: 1.0,
+            min: 1.0,
+            max: 1.0,
+        };
+        (from..to).map(point).collect()
+    }
+
+    fn data(from: i64, to: i64) -> SeriesData {
+        SeriesData {
+            key: "a".into(),
+            step: 1,
+            points: points(from, to),
+        }
+    }
+
+    #[test]
+    fn it_asks_for_the_list_then_the_curve_then_only_for_what_is_new() {
+        let mut metrics = Metrics::new();
+        assert_eq!(metrics.ask(at(0)), Some(Ask::List));
+        assert_eq!(metrics.ask(at(1)), None, "the answer is waited for");
+        metrics.list(vec!["a".into(), "b".into()], at(1));
+        let Some(Ask::Data { key, from, to }) = metrics.ask(at(1)) else {
+            panic!("no curve is asked for");
+        };
+        assert_eq!((key.as_str(), from, to), ("a", at(-899), at(1)));
+        metrics.data(data(-899, 1), from, to);
+        assert_eq!(metrics.ask(at(1)), None);
+        let Some(Ask::Data { from, to, .. }) = metrics.ask(at(3)) else {
+            panic!("what is new is not asked for");
+        };
+        assert_eq!((from, to), (at(1), at(3)));
+        metrics.data(data(1, 3), from, to);
+        let loaded = metrics.loaded.as_ref().expect("points");
+        assert_eq!(loaded.points.len(), 902);
+        // Another series has its own points.
+        metrics.move_by(1);
+        assert!(matches!(metrics.ask(at(3)), Some(Ask::Data { key, .. }) if key.as_str() == "b"));
+    }
+
+    #[test]
+    fn time_is_panned_and_zoomed_and_comes_back_to_now() {
+        let mut metrics = Metrics::new();
+        metrics.pan(false, at(0));
+        assert_eq!(metrics.window(at(0)), (at(-1_350), at(-450)));
+        metrics.zoom(false);
+        assert_eq!(metrics.window(at(0)), (at(-750), at(-450)));
+        for _ in 0..4 {
+            metrics.pan(true, at(0));
+        }
+        assert!(metrics.is_live());
+    }
+
+    #[test]
+    fn names_are_found_by_all_their_words() {
+        let mut metrics = Metrics::new();
+        metrics.list(
+            vec!["node_disk_read".into(), "node_disk_write".into()],
+            at(0),
+        );
+        metrics.set_search("DISK wri");
+        assert_eq!(metrics.names(), (2, vec!["node_disk_write"]));
+    }
+}

@@ -1,0 +1,211 @@
+//! Incidents: what is unusual together, who is behind it, and what people did about it.
+
+use hark_api::{IncidentRecord, Tier, Timestamp};
+use ratatui::layout::Rect;
+
+use crate::clean::Clean;
+use crate::console::keys::Action;
+use crate::console::state::App;
+use crate::console::state::incidents::is_silenced;
+use crate::console::theme::tier_sign;
+use crate::console::widget::canvas::{Canvas, split_right, split_top};
+use crate::console::widget::page::Page;
+use crate::moment;
+use crate::units;
+
+/// From this width on the list stands beside the selected incident, else above it.
+const BESIDE: u16 = 110;
+/// The column in which values stand.
+const COLUMN: usize = 12;
+
+pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, app: &App) {
+    let records = app.incidents.all();
+    let (list_area, detail_area) = if area.width >= BESIDE {
+        split_right(area, area.width * 11 / 20, 1)
+    } else {
+        let rows = (records.len().max(1) as u16 + 1).clamp(2, (area.height / 3).max(3));
+        split_top(area, rows)
+    };
+    let open = app.incidents.open(app.now).count();
+    let note = format!("{open} open of {}", records.len());
+    let inside = canvas.section(list_area, "Incidents", &note);
+    app.page.set(inside.height);
+    let Some(selected) = app.incidents.selected() else {
+        let theme = canvas.theme;
+        let x = canvas.put(inside.x + 1, inside.y, 2, "✓ ", theme.good);
+        let room = inside.right().saturating_sub(x);
+        canvas.put(
+            x,
+            inside.y,
+            room,
+            "The agent knows of no incident",
+            theme.text,
+        );
+        return;
+    };
+    let top = app.incidents.top(inside.height.into());
+    let rows = records.iter().enumerate().skip(top);
+    for ((row, record), y) in rows.zip(inside.y..inside.bottom()) {
+        let line = Rect::new(inside.x, y, inside.width, 1);
+        self::row(canvas, line, record, app.now);
+        if row == app.incidents.selected_row() {
+            canvas.paint(line, canvas.theme.selection);
+        }
+    }
+    canvas.hit(inside, Action::Row(0));
+    detail(canvas, detail_area, app, selected);
+}
+
+/// One incident on a line: how grave, what became of it, since when, and what it is.
+pub(super) fn row(
+    canvas: &mut Canvas<'_>,
+    line: Rect,
+    record: &Clean<IncidentRecord>,
+    now: Timestamp,
+) {
+    let theme = canvas.theme;
+    let incident = &record.incident;
+    let style = theme.tier(incident.tier);
+    let y = line.y;
+    let mut x = canvas.put(line.x, y, 1, tier_sign(incident.tier), style) + 1;
+    let (state, state_style) = state(canvas, record, now);
+    if line.width >= 50 {
+        canvas.put(x, y, 8, state, state_style);
+        x += 9;
+    }
+    canvas.put_right(x + 4, y, 4, &moment::age(incident.start, now), theme.dim);
+    x += 5;
+    let title_style = if state == "open" {
+        theme.strong
+    } else {
+        theme.text
+    };
+    canvas.put(
+        x,
+        y,
+        line.right().saturating_sub(x),
+        &incident.title,
+        title_style,
+    );
+}
+
+/// What became of an incident, in a word.
+fn state(
+    canvas: &Canvas<'_>,
+    record: &IncidentRecord,
+    now: Timestamp,
+) -> (&'static str, ratatui::style::Style) {
+    let theme = canvas.theme;
+    if record.incident.end.is_some() {
+        ("over", theme.dim)
+    } else if is_silenced(record, now) {
+        ("silenced", theme.dim)
+    } else if record.acknowledged.is_some() {
+        ("seen", theme.good)
+    } else {
+        ("open", theme.tier(record.incident.tier))
+    }
+}
+
+fn detail(canvas: &mut Canvas<'_>, area: Rect, app: &App, record: &Clean<IncidentRecord>) {
+    let note = format!("no. {}", record.incident.id);
+    let inside = canvas.section(area, "Incident", &note);
+    let inside = Rect {
+        x: inside.x + 1,
+        width: inside.width.saturating_sub(2),
+        ..inside
+    };
+    let mut page = Page::new(inside.width, canvas.theme);
+    fill(&mut page, canvas, app, record);
+    page.draw(canvas, inside, &app.scroll);
+}
+
+fn fill(page: &mut Page<'_>, canvas: &Canvas<'_>, app: &App, record: &IncidentRecord) {
+    let theme = canvas.theme;
+    let incident = &record.incident;
+    page.text(0, &incident.title, theme.strong);
+    page.gap();
+    let rarity = incident.rarity.map_or(String::new(), |r| format!(", {r}"));
+    let tier = format!("{} {}{rarity}", tier_sign(incident.tier), incident.tier);
+    page.field(COLUMN, "tier", &tier, theme.tier(incident.tier));
+    let (word, style) = state(canvas, record, app.now);
+    page.field(COLUMN, "state", word, style);
+    let start = format!(
+        "{} {}  ({} ago)",
+        moment::day(incident.start),
+        &moment::clock(incident.start)[..8],
+        moment::age(incident.start, app.now)
+    );
+    page.field(COLUMN, "since", &start, theme.text);
+    let until = incident.end.unwrap_or(app.now);
+    let lasted = match incident.end {
+        Some(_) => moment::age(incident.start, until),
+        None => format!("{}, it goes on", moment::age(incident.start, until)),
+    };
+    page.field(COLUMN, "lasted", &lasted, theme.text);
+    if incident.tainted {
+        let text = "events were lost meanwhile: this may be wrong";
+        page.field(COLUMN, "tainted", text, theme.warning());
+    }
+    if let Some(seen) = &record.acknowledged {
+        let text = format!("by {}, {} ago", seen.by, moment::age(seen.time, app.now));
+        page.field(COLUMN, "seen", &text, theme.good);
+    }
+    if let Some(until) = record.silenced_until.filter(|until| *until > app.now) {
+        let text = format!("for {} more", moment::age(app.now, until));
+        page.field(COLUMN, "silenced", &text, theme.dim);
+    }
+    if !incident.suspects.is_empty() {
+        page.heading("Who may be behind it");
+        for suspect in &incident.suspects {
+            let pid = suspect.pid.map_or(String::new(), |pid| format!("[{pid}]"));
+            let name = format!("{}{pid}", suspect.name);
+            let full = (suspect.share.clamp(0.0, 1.0) * 10.0).round() as usize;
+            page.line([
+                (&format!("{:<11} ", suspect.kind), theme.dim),
+                (&"━".repeat(full), theme.high()),
+                (&"─".repeat(10 - full), theme.rule),
+                (&format!(" {:>3.0} %  ", suspect.share * 100.0), theme.dim),
+                (&name, theme.accent),
+            ]);
+        }
+    }
+    page.heading("Evidence");
+    for evidence in &incident.evidence {
+        let count = match evidence.count {
+            0 | 1 => String::new(),
+            n => format!("  ×{}", units::count(n as f64)),
+        };
+        let name = format!(
+            "{} {}",
+            tier_sign(evidence.tier),
+            &moment::clock(evidence.time)[..8]
+        );
+        let style = if evidence.tier > Tier::Warning {
+            theme.tier(evidence.tier)
+        } else {
+            theme.text
+        };
+        page.field(COLUMN, &name, &format!("{}{count}", evidence.text), style);
+    }
+    let more = incident
+        .findings
+        .saturating_sub(incident.evidence.len() as u64);
+    if more > 0 {
+        page.field(COLUMN, "", &format!("and {more} more"), theme.dim);
+    }
+    if !incident.series.is_empty() {
+        page.heading("Metrics");
+        for key in &incident.series {
+            page.text(0, &crate::clean::text(key.as_str()), theme.accent);
+        }
+    }
+    page.heading("Notes");
+    for note in &record.notes {
+        let name = format!("{} {}", note.by, moment::age(note.time, app.now));
+        page.field(COLUMN + 4, &name, &note.text, theme.text);
+    }
+    if record.notes.is_empty() {
+        page.text(0, "None. Write one with i", theme.dim);
+    }
+}

@@ -1,0 +1,194 @@
+//! Metrics: every series that is stored, and one of them over time.
+
+use hark_api::{SeriesPoint, Tier};
+use ratatui::layout::Rect;
+
+use crate::console::keys::Action;
+use crate::console::state::App;
+use crate::console::state::metrics::Loaded;
+use crate::console::theme::tier_sign;
+use crate::console::widget::canvas::{Canvas, split_right, split_top};
+use crate::console::widget::plot::Plot;
+use crate::console::widget::words;
+use crate::moment;
+use crate::units;
+
+/// From this width on the list stands beside the curve, else above it.
+const BESIDE: u16 = 76;
+
+pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, app: &App) {
+    let (list_area, curve_area) = if area.width >= BESIDE {
+        split_right(area, area.width - (area.width / 3).min(56), 1)
+    } else {
+        split_top(area, (area.height / 3).max(3))
+    };
+    list(canvas, list_area, app);
+    curve(canvas, curve_area, app);
+}
+
+fn list(canvas: &mut Canvas<'_>, area: Rect, app: &App) {
+    let theme = canvas.theme;
+    let (all, names) = app.metrics.names();
+    let search = app.metrics.search();
+    let (title, note) = if search.is_empty() {
+        ("Metrics".to_owned(), format!("{all}"))
+    } else {
+        (
+            format!("Metrics · {search}"),
+            format!("{} of {all}", names.len()),
+        )
+    };
+    let inside = canvas.section(area, &title, &note);
+    app.page.set(inside.height);
+    if names.is_empty() {
+        let text = if all == 0 {
+            "None yet"
+        } else {
+            "None has these words"
+        };
+        canvas.put(inside.x + 1, inside.y, inside.width, text, theme.dim);
+        return;
+    }
+    let selected = app.metrics.selected_row();
+    let top = app.metrics.top(inside.height.into(), names.len());
+    for ((row, name), y) in names
+        .iter()
+        .enumerate()
+        .skip(top)
+        .zip(inside.y..inside.bottom())
+    {
+        let line = Rect::new(inside.x, y, inside.width, 1);
+        let (metric, labels) = name.split_at(name.find('{').unwrap_or(name.len()));
+        let x = canvas.put(
+            line.x + 1,
+            y,
+            line.width.saturating_sub(2),
+            metric,
+            theme.text,
+        );
+        let room = line.right().saturating_sub(x + 1);
+        let labels = words::fit_end(labels.trim_matches(['{', '}']), room.into());
+        canvas.put(x + 1, y, room, &labels, theme.dim);
+        if row == selected {
+            canvas.paint(line, theme.selection);
+        }
+    }
+    canvas.hit(inside, Action::Row(0));
+}
+
+fn curve(canvas: &mut Canvas<'_>, area: Rect, app: &App) {
+    let theme = canvas.theme;
+    let metrics = &app.metrics;
+    let Some((key, name)) = metrics.selected() else {
+        canvas.section(area, "Curve", "");
+        return;
+    };
+    let live = if metrics.is_live() { "live" } else { "then" };
+    let note = format!("{} · {live}", moment::span(metrics.span_secs() as f64));
+    let inside = canvas.section(area, name, &note);
+    let window = metrics.window(app.now);
+    let is_bytes = key.name().contains("bytes");
+    let write = if is_bytes { units::bytes } else { units::count };
+    let loaded = metrics.loaded.as_ref().filter(|loaded| loaded.is_of(key));
+    let points: &[SeriesPoint] = loaded.map_or(&[], |loaded| loaded.within(window));
+    let (head, rest) = split_top(inside, 1);
+    if points.is_empty() {
+        let text = match (&metrics.refused, loaded) {
+            (Some(why), _) => why.as_str(),
+            (None, None) => "…",
+            (None, Some(_)) => "No points in this time",
+        };
+        canvas.put(
+            head.x + 1,
+            head.y,
+            head.width.saturating_sub(2),
+            text,
+            theme.dim,
+        );
+        return;
+    }
+    summary(canvas, head, points, write);
+    let (place, marks) = split_top(rest, rest.height.saturating_sub(1));
+    let plot = Plot {
+        points,
+        step: loaded.map_or(1, |loaded| loaded.step),
+        window,
+        is_bytes,
+        write,
+        style: theme.cpu,
+    };
+    if let Some(place) = plot.draw(canvas, place) {
+        mark_unusual(canvas, marks, app, &plot, place);
+    }
+}
+
+fn summary(canvas: &mut Canvas<'_>, area: Rect, points: &[SeriesPoint], write: fn(f64) -> String) {
+    let theme = canvas.theme;
+    let last = points.last().map_or(0.0, |p| p.mean);
+    let least = points.iter().map(|p| p.min).fold(f64::INFINITY, f64::min);
+    let most = points
+        .iter()
+        .map(|p| p.max)
+        .fold(f64::NEG_INFINITY, f64::max);
+    let mean = points.iter().map(|p| p.mean).sum::<f64>() / points.len() as f64;
+    let mut x = area.x + 1;
+    for (name, value) in [
+        ("now ", last),
+        ("least ", least),
+        ("mean ", mean),
+        ("most ", most),
+    ] {
+        let value = write(value);
+        let width = (name.len() + value.len()) as u16;
+        if x + width > area.right() {
+            break;
+        }
+        let parts = [(name, theme.dim), (value.as_str(), theme.strong)];
+        x = canvas.parts(x, area.y, width, &parts) + 3;
+    }
+}
+
+/// What was unusual meanwhile, below the times: where a curve turns, that may be why.
+fn mark_unusual(canvas: &mut Canvas<'_>, area: Rect, app: &App, plot: &Plot<'_>, place: Rect) {
+    let theme = canvas.theme;
+    let mut worst = vec![Tier::Normal; usize::from(place.width)];
+    let since = plot.window.0;
+    let heads = app
+        .log
+        .heads_newest_first()
+        .take_while(|head| head.time >= since);
+    let kept = heads.map(|head| (head.time, head.tier));
+    // Those from before what is kept here, as far as they are known.
+    let sights = app.unusual.worst_first(app.now).into_iter();
+    let known = sights.map(|sight| (sight.event.time, sight.tier));
+    for (time, tier) in kept.chain(known).filter(|(_, tier)| *tier > Tier::Normal) {
+        if let Some(x) = plot.column(place, time) {
+            let slot = &mut worst[usize::from(x - place.x)];
+            *slot = (*slot).max(tier);
+        }
+    }
+    if worst.iter().all(|tier| *tier == Tier::Normal) {
+        return;
+    }
+    canvas.put(area.x + 1, area.y, 8, "unusual", theme.dim);
+    for (column, tier) in (0..).zip(worst) {
+        if tier > Tier::Normal {
+            canvas.put(
+                place.x + column,
+                area.y,
+                1,
+                tier_sign(tier),
+                theme.tier(tier),
+            );
+        }
+    }
+}
+
+impl Loaded {
+    /// The points of a time.
+    fn within(&self, (from, to): (hark_api::Timestamp, hark_api::Timestamp)) -> &[SeriesPoint] {
+        let first = self.points.partition_point(|point| point.time < from);
+        let end = self.points.partition_point(|point| point.time < to);
+        &self.points[first..end.max(first)]
+    }
+}
