@@ -60,10 +60,10 @@ fn options() -> Options {
 /// Does all that there is to do in one scenario.
 fn scenario(name: &str, fault: Option<&str>) -> Result<(), String> {
     let options = options();
-    if let Some(fault) = fault {
-        faults::cause(fault)?;
-    }
+    // First, for it may execute this program again.
+    let caused = fault.map_or(Ok(()), faults::cause);
     say(&json!({"is": "scenario", "name": name}));
+    caused?;
     // Two agents on one host must not disturb each other.
     let beside = if fault == Some(faults::BESIDE) {
         Some(Kernel::start(&options, Vec::clear).map_err(|error| error.to_string())?)

@@ -59,6 +59,16 @@ impl Accelerator {
         }
     }
 
+    /// As qemu wants to be told.
+    fn option(self) -> &'static str {
+        match self {
+            Self::Kvm => "kvm",
+            // A kernel that changes its own code, as it does for each tracepoint that is attached,
+            // was seen to stop at its own breakpoint where each processor has a thread.
+            Self::Tcg => "tcg,thread=single",
+        }
+    }
+
     /// The processor that the machine has.
     fn cpu(self) -> &'static str {
         match self {
@@ -91,7 +101,7 @@ pub(super) fn boot(
     }
     let mut qemu = Command::new("nice");
     qemu.args(["-n", "10", QEMU, "-nodefaults", "-display", "none"])
-        .args(["-accel", accelerator.as_str(), "-cpu", accelerator.cpu()])
+        .args(["-accel", accelerator.option(), "-cpu", accelerator.cpu()])
         .args(["-smp", "2", "-m", "768", "-no-reboot"])
         .arg("-kernel")
         .arg(kernel.image())
