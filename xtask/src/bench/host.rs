@@ -23,7 +23,7 @@ pub(crate) struct Args {
     pause: u64,
 }
 
-pub(crate) fn run(args: Args) -> Result<(), Error> {
+pub(crate) fn run(args: &Args) -> Result<(), Error> {
     let failed = |error: hark_host::Error| Error::Check(error.to_string());
     let mut collector = Collector::new(Options::default());
     let first = collector.collect().map_err(failed)?;

@@ -30,7 +30,7 @@ enum What {
     Detect(detect::Args),
     /// Hearing the kernel, beside bpftrace, libbpf-tools and perf: cost, delivered, lost
     Ebpf(ebpf::Args),
-    /// Ingest over HTTP, beside Flask + SQLite + scikit-learn and rsyslog
+    /// Ingest over HTTP, beside Flask + `SQLite` + scikit-learn and rsyslog
     Ingest(ingest::Args),
     /// The store: commits, scans, size
     Store(store::Args),
@@ -42,12 +42,12 @@ enum What {
 
 pub(crate) fn run(args: Args) -> Result<(), Error> {
     match args.what {
-        What::Host(args) => host::run(args),
+        What::Host(args) => host::run(&args),
         What::Detect(args) => detect::run(args),
         What::Ebpf(args) => ebpf::run(&args),
         What::Ingest(args) => ingest::run(&args),
-        What::Store(args) => store::run(args),
+        What::Store(args) => store::run(&args),
         What::Template(args) => template::run(&args),
-        What::Tui(args) => tui::run(args),
+        What::Tui(args) => tui::run(&args),
     }
 }

@@ -28,7 +28,7 @@ pub(crate) struct Args {
     dir: std::path::PathBuf,
 }
 
-pub(crate) fn run(args: Args) -> Result<(), Error> {
+pub(crate) fn run(args: &Args) -> Result<(), Error> {
     measure(&args).map_err(Error::Check)
 }
 
@@ -207,7 +207,7 @@ fn one_a_commit(store: &Store, samples: &[Event]) -> Result<(), String> {
             "{:.1} k/s",
             f64::from(COUNT) / started.elapsed().as_secs_f64() / 1e3
         ),
-        &format!("{:.2} µs", ((cpu() - before) / COUNT).as_secs_f64() * 1e6),
+        &format!("{:.2} µs", (cpu().saturating_sub(before) / COUNT).as_secs_f64() * 1e6),
     );
     Ok(())
 }

@@ -37,7 +37,7 @@ const KEY_DEADLINE: Duration = Duration::from_secs(5);
 /// Keys that are timed.
 const KEYS: u32 = 40;
 
-pub(crate) fn run(args: Args) -> Result<(), Error> {
+pub(crate) fn run(args: &Args) -> Result<(), Error> {
     let hark = run::root().join(&args.hark);
     let socket = args.socket.display().to_string();
     let command = format!("{} --socket {socket}", hark.display());
@@ -53,10 +53,10 @@ pub(crate) fn run(args: Args) -> Result<(), Error> {
         &format!("hark, {} events behind it", args.events),
         args.seconds,
     )?;
-    let rate = args.rate;
+    let (rate, seconds) = (args.rate, args.seconds);
     let load = std::thread::spawn(move || {
         // Twenty batches a second, for as long as both measurements take.
-        let until = Instant::now() + Duration::from_secs(args.seconds + 20);
+        let until = Instant::now() + Duration::from_secs(seconds + 20);
         while Instant::now() < until {
             sender.send(rate / 20, Duration::from_millis(50))?;
         }
