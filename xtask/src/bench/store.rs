@@ -29,7 +29,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), Error> {
-    measure(&args).map_err(Error::Check)
+    measure(args).map_err(Error::Check)
 }
 
 fn text(error: impl std::fmt::Display) -> String {
@@ -207,7 +207,10 @@ fn one_a_commit(store: &Store, samples: &[Event]) -> Result<(), String> {
             "{:.1} k/s",
             f64::from(COUNT) / started.elapsed().as_secs_f64() / 1e3
         ),
-        &format!("{:.2} µs", (cpu().saturating_sub(before) / COUNT).as_secs_f64() * 1e6),
+        &format!(
+            "{:.2} µs",
+            (cpu().saturating_sub(before) / COUNT).as_secs_f64() * 1e6
+        ),
     );
     Ok(())
 }
