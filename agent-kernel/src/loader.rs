@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use aya::programs::{Program as AyaProgram, ProgramError};
-use aya::{Btf as AyaBtf, Ebpf, EbpfLoader};
+use aya::{Btf as AyaBtf, Ebpf, EbpfError, EbpfLoader};
 use aya_log::Level;
 use hark_api::FeatureState;
 use hark_ebpf::{ABSENT, Settings};
@@ -380,8 +380,11 @@ fn explain(error: &(dyn std::error::Error + 'static)) -> (String, String) {
     }
     let remedy = match code.map(rustix::io::Errno::from_raw_os_error) {
         Some(rustix::io::Errno::PERM) => {
-            "run the agent as root, or with CAP_BPF, CAP_PERFMON and CAP_SYS_ADMIN; in a container \
-             add them (docker run --privileged does); before Linux 5.11 also with \
+            if error.downcast_ref::<EbpfError>().is_some() {
+                "the kernel permits this process no BPF (EPERM)".clone_into(&mut reason);
+            }
+            "run the agent as root, or with CAP_BPF, CAP_PERFMON and CAP_DAC_READ_SEARCH; in a \
+             container add them (docker run --privileged does); before Linux 5.11 also with \
              LimitMEMLOCK=infinity or CAP_SYS_RESOURCE"
         }
         // A patch of Debian's and its kin: at kernel.perf_event_paranoid=3, CAP_PERFMON is not enough.
