@@ -5,6 +5,7 @@
 //! ```
 //!
 //! Terms side by side must all hold; `OR` and parentheses group; `-` or `NOT` turns a term round.
+//! `OR`, `AND` and `NOT` are understood in any letter case; in quotes they are words.
 //!
 //! | term | holds where |
 //! |---|---|

@@ -79,13 +79,14 @@ impl Parser {
         error_at(self.at, reason)
     }
 
-    /// Takes a keyword if it stands here as a word of its own.
+    /// Takes a keyword if it stands here as a word of its own, in any letter case: `a or b` is
+    /// meant as it reads. In quotes it is a word.
     fn keyword(&mut self, keyword: &str) -> bool {
         let end = self.at + keyword.len();
         let here = self
             .chars
             .get(self.at..end)
-            .is_some_and(|c| c.iter().copied().eq(keyword.chars()));
+            .is_some_and(|c| c.iter().map(char::to_ascii_uppercase).eq(keyword.chars()));
         let alone = self
             .chars
             .get(end)

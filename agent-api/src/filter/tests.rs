@@ -79,6 +79,7 @@ fn what_holds() {
         "con*tim*out",
         "re*by",
         "nothing OR refused",
+        "nothing or refused",
         "(nothing OR refused) level:error",
         "-nothing",
         "NOT nothing",
