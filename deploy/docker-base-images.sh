@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes the base images that the Dockerfile names, for hosts that reach a Debian mirror and
-# crates.io, but no image registry:
+# Makes the base images that the Dockerfile names, for hosts that reach a Debian mirror and the
+# crates, but no image registry:
 #
 #   debian:bookworm-slim   by debootstrap
 #   rust:1.95-bookworm     the same with gcc and this host's Rust toolchain
@@ -8,7 +8,7 @@
 # Needs root, docker and debootstrap, and a rustup toolchain. DEBIAN_MIRROR names another mirror.
 set -euo pipefail
 
-mirror=${DEBIAN_MIRROR:-http://deb.debian.org/debian}
+mirror=${DEBIAN_MIRROR:-}
 toolchain=$(rustc --print sysroot)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -19,7 +19,7 @@ if [ "$(id -u)" -ne 0 ]; then
 fi
 
 echo "debian:bookworm-slim"
-debootstrap --variant=minbase bookworm "$work/debian" "$mirror" >"$work/debootstrap.log" ||
+debootstrap --variant=minbase bookworm "$work/debian" ${mirror:+"$mirror"} >"$work/debootstrap.log" ||
     { tail -n 20 "$work/debootstrap.log" >&2; exit 1; }
 # What the slim image leaves out as well.
 rm -rf "$work"/debian/usr/share/{doc,man,info,locale}/* \

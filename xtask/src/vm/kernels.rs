@@ -20,7 +20,6 @@ const SUITES: [&str; 6] = [
     "trixie-backports",
     "sid",
 ];
-const MIRROR: &str = "http://deb.debian.org/debian";
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 /// Depends, in every suite, on the newest kernel there.
 const NEWEST: &str = "linux-image-cloud-amd64";
@@ -37,6 +36,23 @@ const MODULES: [&str; 6] = [
     "virtio_pci",
     "virtio_blk",
 ];
+
+/// The Debian mirror to ask: `DEBIAN_MIRROR`, else the first that the host's apt asks.
+fn mirror() -> Result<String, Error> {
+    if let Ok(mirror) = std::env::var("DEBIAN_MIRROR") {
+        return Ok(mirror);
+    }
+    let targets =
+        run::output(Command::new("apt-get").args(["indextargets", "--format", "$(REPO_URI)"]))?;
+    let targets = String::from_utf8_lossy(&targets);
+    let debian = targets
+        .lines()
+        .map(|uri| uri.trim_end_matches('/'))
+        .find(|uri| uri.ends_with("/debian"));
+    debian.map(str::to_owned).ok_or_else(|| {
+        Error::Check("apt has no Debian mirror here: name one by DEBIAN_MIRROR".to_owned())
+    })
+}
 
 /// A kernel in the cache.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -137,8 +153,7 @@ impl Cache {
         offers.dedup_by(|a, b| a.release == b.release);
         if offers.is_empty() {
             return Err(Error::Check(format!(
-                "apt offers no {NEWEST}: is {MIRROR} within reach? \
-                 `--offline` runs what is cached"
+                "apt offers no {NEWEST}: is the mirror within reach? `--offline` runs what is cached"
             )));
         }
         Ok(offers)
@@ -224,9 +239,10 @@ impl Cache {
             let path = self.apt.join(name);
             fs::write(&path, content).map_err(Error::file(&path))
         };
+        let mirror = mirror()?;
         let sources = SUITES
             .iter()
-            .map(|suite| format!("deb [signed-by={KEYRING} arch=amd64] {MIRROR} {suite} main\n"));
+            .map(|suite| format!("deb [signed-by={KEYRING} arch=amd64] {mirror} {suite} main\n"));
         write("sources.list", sources.collect())?;
         // All that apt writes is here: the system's own lists and packages stay as they are. What
         // the system has it do after an update is left out; its proxy is not.
@@ -345,7 +361,7 @@ mod tests {
     #[test]
     fn apt_is_understood() {
         let table = " linux-image-cloud-amd64 | 6.12.95-1~bpo12+1 | \
-                     http://deb.debian.org/debian bookworm-backports/main amd64 Packages\n";
+                     http://mirror.example/debian bookworm-backports/main amd64 Packages\n";
         assert_eq!(
             rows(table),
             [(
