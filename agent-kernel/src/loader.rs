@@ -381,7 +381,7 @@ fn explain(error: &(dyn std::error::Error + 'static)) -> (String, String) {
     let remedy = match code.map(rustix::io::Errno::from_raw_os_error) {
         Some(rustix::io::Errno::PERM) => {
             if error.downcast_ref::<EbpfError>().is_some() {
-                "the kernel permits this process no BPF (EPERM)".clone_into(&mut reason);
+                "BPF is not permitted to this process (EPERM)".clone_into(&mut reason);
             }
             "run the agent as root, or with CAP_BPF, CAP_PERFMON and CAP_DAC_READ_SEARCH; in a \
              container add them (docker run --privileged does); before Linux 5.11 also with \
