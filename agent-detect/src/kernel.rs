@@ -240,21 +240,11 @@ impl KernelWatch {
             opinion.argue(
                 rate::WINDOW / burst.p / active,
                 burst.history,
-                Reason {
-                    value: Some(f64::from(burst.count)),
-                    band: Some(burst.expected),
-                    p: Some(burst.p),
-                    history: Some(burst.history),
-                    ..Reason::new(
-                        ReasonCode::Burst,
-                        format!(
-                            "{} {} in {} {whose}",
-                            burst.count,
-                            what.words(),
-                            seconds(rate::WINDOW)
-                        ),
-                    )
-                },
+                burst.reason(&format!(
+                    "{} in {} {whose}",
+                    what.words(),
+                    seconds(rate::WINDOW)
+                )),
             );
         }
     }

@@ -116,20 +116,7 @@ impl LogWatch {
             opinion.argue(
                 rate::WINDOW / burst.p / active,
                 burst.history,
-                Reason {
-                    value: Some(f64::from(burst.count)),
-                    band: Some(burst.expected),
-                    p: Some(burst.p),
-                    history: Some(burst.history),
-                    ..Reason::new(
-                        ReasonCode::Burst,
-                        format!(
-                            "{} lines of this shape in {}",
-                            burst.count,
-                            seconds(rate::WINDOW)
-                        ),
-                    )
-                },
+                burst.reason(&format!("lines of this shape in {}", seconds(rate::WINDOW))),
             );
         }
         entry.beat.came(now);

@@ -1,5 +1,6 @@
 //! How many of something there are in ten seconds, against what is usual.
 
+use hark_api::{Reason, ReasonCode};
 use serde::{Deserialize, Serialize};
 use statrs::distribution::{DiscreteCDF, NegativeBinomial, Poisson};
 
@@ -35,6 +36,19 @@ pub(crate) struct Burst {
     pub(crate) p: f64,
     /// Seconds of history behind it.
     pub(crate) history: f64,
+}
+
+impl Burst {
+    /// The burst as a reason: so many of `what`.
+    pub(crate) fn reason(&self, what: &str) -> Reason {
+        Reason {
+            value: Some(f64::from(self.count)),
+            band: Some(self.expected),
+            p: Some(self.p),
+            history: Some(self.history),
+            ..Reason::new(ReasonCode::Burst, format!("{} {what}", self.count))
+        }
+    }
 }
 
 /// The window in which a time lies.
