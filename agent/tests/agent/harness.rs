@@ -114,7 +114,7 @@ pub(crate) struct Agent {
 
 impl Agent {
     /// Whether the kernel tells it of processes.
-    pub fn hears_the_kernel(&self) -> bool {
+    pub(crate) fn hears_the_kernel(&self) -> bool {
         let status = self.get("/status").json();
         let features = status["features"].as_array().cloned().unwrap_or_default();
         features

@@ -105,7 +105,7 @@ fn a_reload_applies_what_it_can_and_tells_what_it_cannot() {
 fn a_reload_changes_the_budgets_of_a_running_kernel_side_without_privileges() {
     let place = Place::new();
     place.config("[kernel.budgets]\nexec = 0\n");
-    let agent = place.start();
+    let agent = place.start_with(&["--set", "kernel.enabled=true"]);
     if !agent.hears_the_kernel() {
         println!("SKIPPED: needs CAP_BPF and CAP_PERFMON; run the tests as root");
         return;
