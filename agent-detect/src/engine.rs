@@ -492,6 +492,13 @@ impl Engine {
         self.series.get(series)?.detector.band()
     }
 
+    /// Every watched series, with where 99 % of its values are expected to lie at each of its
+    /// resolutions (see [`Detector::bands`]).
+    pub fn bands(&self) -> impl Iterator<Item = (&SeriesKey, Vec<(f64, (f64, f64))>)> {
+        let series = self.series.iter();
+        series.map(|(key, watched)| (key, watched.detector.bands().collect()))
+    }
+
     /// What is watched and how long it still learns.
     pub fn learning(&self) -> Learning {
         let remaining = self.series.values().map(|s| s.detector.learning());

@@ -289,14 +289,8 @@ impl Detector {
             return;
         }
         self.band_due = seen + (seen / 16).clamp(1, 16);
-        if level.window().len() >= MIN_HISTORY {
-            let at = |share| {
-                level
-                    .window()
-                    .quantile(share)
-                    .map(|v| f64::from(v) + offset)
-            };
-            self.band = at(0.005).zip(at(0.995));
+        if let Some((low, high)) = level.band() {
+            self.band = Some((low + offset, high + offset));
         }
     }
 
@@ -314,6 +308,18 @@ impl Detector {
             .map(|l| l.size() + size_of::<Level>())
             .sum::<usize>();
         size_of::<Self>() + levels + self.gathers.capacity() * size_of::<Gather>()
+    }
+
+    /// Where 99 % of the values of each resolution are expected to lie, by what it remembers:
+    /// seconds from one value to the next, and the band. Without resolutions that still learn.
+    pub fn bands(&self) -> impl Iterator<Item = (f64, (f64, f64))> {
+        let offset = self.offset.unwrap_or(0.0);
+        let levels = self.levels.iter().zip(&self.config.levels);
+        levels.filter_map(move |(level, &factor)| {
+            let band = level.band()?;
+            let step = self.config.step * f64::from(factor);
+            Some((step, (band.0 + offset, band.1 + offset)))
+        })
     }
 
     /// The band that was last computed.

@@ -1,7 +1,7 @@
 //! The host's vital signs: flat, a line each, or tall, as curves.
 
-use hark_api::Vitals;
 use hark_api::vitals::{Filesystem, ProcessUse};
+use hark_api::{Band, Vitals};
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
@@ -38,6 +38,34 @@ struct Line {
     style: Style,
     graph: Graph,
     more: String,
+    usual: Option<Usual>,
+}
+
+/// What a vital sign usually shows, and whether it does now.
+struct Usual {
+    text: String,
+    is_left: bool,
+}
+
+impl Usual {
+    /// `now` is what the band is of, where that differs from the value that is shown.
+    fn new(band: Option<Band>, now: f64, write: fn(f64) -> String) -> Option<Self> {
+        let band = band?;
+        let is_left = band.is_left_by(now);
+        let sign = match () {
+            () if !is_left => "",
+            () if now > band.high => "△ over ",
+            () => "△ under ",
+        };
+        let (low, high) = (write(band.low), write(band.high));
+        // One unit is enough for both.
+        let unit = high.split_once(' ').map_or("", |(_, unit)| unit);
+        let low = low.strip_suffix(unit).unwrap_or(&low).trim_end();
+        Some(Self {
+            text: format!("{sign}{low}–{high}"),
+            is_left,
+        })
+    }
 }
 
 enum Graph {
@@ -104,7 +132,30 @@ fn draw_line(canvas: &mut Canvas<'_>, area: Rect, app: &App, line: &Line) {
     }
     let x = graph.right() + 1;
     let room = area.right().saturating_sub(x);
-    canvas.put(x, area.y, room, &line.more, theme.dim);
+    let Some(usual) = &line.usual else {
+        canvas.put(x, area.y, room, &line.more, theme.dim);
+        return;
+    };
+    let style = if usual.is_left {
+        theme.warning()
+    } else {
+        theme.dim
+    };
+    let usually = format!("usually {}", usual.text);
+    let needs = |text: &str| text.chars().count();
+    if needs(&line.more) + 3 + needs(&usually) <= usize::from(room) {
+        let parts = [
+            (line.more.as_str(), theme.dim),
+            (" · ", theme.dim),
+            (&usually, style),
+        ];
+        let from = if line.more.is_empty() { 2 } else { 0 };
+        canvas.parts(x, area.y, room, &parts[from..]);
+    } else if usual.is_left {
+        canvas.put(x, area.y, room, &usual.text, style);
+    } else {
+        canvas.put(x, area.y, room, &line.more, theme.dim);
+    }
 }
 
 fn lines(canvas: &Canvas<'_>, app: &App, vitals: &Vitals) -> Vec<Line> {
@@ -115,6 +166,7 @@ fn lines(canvas: &Canvas<'_>, app: &App, vitals: &Vitals) -> Vec<Line> {
     };
     let busy = vitals.cpu.busy();
     let memory = memory_share(vitals);
+    let usual = |curve, now, write| Usual::new(app.expected.band(curve, vitals), now, write);
     let mut lines = vec![
         Line {
             name: "CPU",
@@ -122,6 +174,7 @@ fn lines(canvas: &Canvas<'_>, app: &App, vitals: &Vitals) -> Vec<Line> {
             style: theme.share(busy, theme.cpu),
             graph: Graph::Curve(Curve::Cpu, 1.0),
             more: format!("load {:.2}", vitals.load[0]),
+            usual: usual(Curve::Cpu, 1.0 - vitals.cpu.idle, percent),
         },
         Line {
             name: "memory",
@@ -129,6 +182,7 @@ fn lines(canvas: &Canvas<'_>, app: &App, vitals: &Vitals) -> Vec<Line> {
             style: theme.share(memory, theme.memory),
             graph: Graph::Curve(Curve::Memory, 1.0),
             more: format!("{} left", units::bytes(vitals.memory.available as f64)),
+            usual: usual(Curve::Memory, memory, percent),
         },
     ];
     if let Some(pressure) = vitals.pressure {
@@ -150,6 +204,7 @@ fn lines(canvas: &Canvas<'_>, app: &App, vitals: &Vitals) -> Vec<Line> {
             } else {
                 format!("for {name}")
             },
+            usual: usual(curve, worst, percent),
         });
     }
     if let Some(busiest) = vitals
@@ -163,6 +218,7 @@ fn lines(canvas: &Canvas<'_>, app: &App, vitals: &Vitals) -> Vec<Line> {
             style: theme.cpu,
             graph: Graph::Bar(busiest.cpu / vitals.cpus.len().max(1) as f64),
             more: format!("{}[{}]", busiest.comm, busiest.pid),
+            usual: None,
         });
     }
     lines.push(Line {
@@ -173,6 +229,11 @@ fn lines(canvas: &Canvas<'_>, app: &App, vitals: &Vitals) -> Vec<Line> {
         more: format!(
             "out {}/s",
             units::bytes(outside(vitals).map(|i| i.tx_bytes).sum())
+        ),
+        usual: usual(
+            Curve::NetIn,
+            outside(vitals).map(|i| i.rx_bytes).sum(),
+            units::bytes,
         ),
     });
     lines.push(Line {
@@ -187,6 +248,11 @@ fn lines(canvas: &Canvas<'_>, app: &App, vitals: &Vitals) -> Vec<Line> {
             "read {}",
             rate(vitals.disks.iter().map(|d| d.read_bytes).sum())
         ),
+        usual: usual(
+            Curve::DiskWrite,
+            vitals.disks.iter().map(|d| d.write_bytes).sum(),
+            units::bytes,
+        ),
     });
     if let Some(fullest) = fullest_first(vitals).first() {
         let used = share(fullest.size, fullest.available);
@@ -196,6 +262,7 @@ fn lines(canvas: &Canvas<'_>, app: &App, vitals: &Vitals) -> Vec<Line> {
             style: theme.share(used, theme.disk),
             graph: Graph::Bar(used),
             more: words::fit_end(&fullest.mountpoint, 14).into_owned(),
+            usual: None,
         });
     }
     if vitals.memory.swap_total > 0 {
@@ -206,14 +273,24 @@ fn lines(canvas: &Canvas<'_>, app: &App, vitals: &Vitals) -> Vec<Line> {
             style: theme.share(swap, theme.memory),
             graph: Graph::Curve(Curve::Swap, 1.0),
             more: format!("of {}", units::bytes(vitals.memory.swap_total as f64)),
+            usual: usual(Curve::Swap, swap, percent),
         });
     }
+    lines.push(Line {
+        name: "load",
+        value: format!("{:.2}", vitals.load[0]),
+        style: theme.text,
+        graph: Graph::Curve(Curve::Load, vitals.cpus.len().max(1) as f64),
+        more: format!("{:.2} in 5 min", vitals.load[1]),
+        usual: usual(Curve::Load, vitals.load[0], |load| format!("{load:.2}")),
+    });
     lines.push(Line {
         name: "tasks",
         value: units::count(vitals.tasks.processes as f64),
         style: theme.text,
         graph: Graph::None,
         more: String::new(),
+        usual: None,
     });
     lines
 }
@@ -261,6 +338,7 @@ pub(super) fn tall(canvas: &mut Canvas<'_>, area: Rect, app: &App) {
             units::bytes(vitals.memory.available as f64),
             units::bytes(vitals.memory.total as f64)
         ),
+        Usual::new(app.expected.band(Curve::Memory, vitals), memory, percent),
         curve.saturating_sub(1),
         |canvas, place| {
             let values = app.history.newest_first(Curve::Memory).map(|m| (m, 0.0));
@@ -350,6 +428,11 @@ fn cpu(canvas: &mut Canvas<'_>, area: Rect, app: &App, vitals: &Vitals, curve: u
         area,
         &format!("CPU  {}", percent(busy)),
         &load(vitals),
+        Usual::new(
+            app.expected.band(Curve::Cpu, vitals),
+            1.0 - vitals.cpu.idle,
+            percent,
+        ),
         curve,
         |canvas, place| {
             let system = app.history.newest_first(Curve::CpuSystem);
@@ -383,10 +466,26 @@ fn curve_section(
     area: Rect,
     title: &str,
     note: &str,
+    usual: Option<Usual>,
     height: u16,
     draw: impl FnOnce(&mut Canvas<'_>, Rect),
 ) -> Rect {
     let inside = canvas.section(area, title, note);
+    if let Some(usual) = usual.filter(|_| !inside.is_empty()) {
+        let text = format!("─ usually {} ", usual.text);
+        let x = area.x + 3 + title.chars().count() as u16;
+        let room = area
+            .width
+            .saturating_sub((title.len() + note.len()) as u16 + 8);
+        let style = if usual.is_left {
+            canvas.theme.warning()
+        } else {
+            canvas.theme.dim
+        };
+        if text.chars().count() <= room.into() {
+            canvas.put(x, area.y, room, &text, style);
+        }
+    }
     let (place, rest) = split_top(inside, height);
     draw(canvas, place);
     rest
