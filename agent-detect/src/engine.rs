@@ -487,11 +487,6 @@ impl Engine {
         &self.miner
     }
 
-    /// Where 99 % of a series' values are expected to lie; `None` while learning.
-    pub fn band(&self, series: &SeriesKey) -> Option<(f64, f64)> {
-        self.series.get(series)?.detector.band()
-    }
-
     /// Every watched series, with where 99 % of its values are expected to lie at each of its
     /// resolutions (see [`Detector::bands`]).
     pub fn bands(&self) -> impl Iterator<Item = (&SeriesKey, Vec<(f64, (f64, f64))>)> {

@@ -321,11 +321,6 @@ impl Detector {
             Some((step, (band.0 + offset, band.1 + offset)))
         })
     }
-
-    /// The band that was last computed.
-    pub fn band(&self) -> Option<(f64, f64)> {
-        self.band
-    }
 }
 
 /// A number of seconds in words.

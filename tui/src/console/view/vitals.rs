@@ -7,6 +7,7 @@ use ratatui::style::Style;
 
 use crate::console::state::App;
 use crate::console::state::history::{Curve, memory_share, outside, share, swap_share};
+use crate::console::theme::Theme;
 use crate::console::widget::canvas::{Canvas, below, split_top};
 use crate::console::widget::{chart, words};
 use crate::units;
@@ -44,34 +45,39 @@ struct Line {
 /// What a vital sign usually shows, and whether it does now.
 struct Usual {
     text: String,
-    is_left: bool,
+    /// Which end of the band the sign is beyond, in few words.
+    left: Option<String>,
 }
 
 impl Usual {
     /// `now` is what the band is of, where that differs from the value that is shown.
     fn new(band: Option<Band>, now: f64, write: fn(f64) -> String) -> Option<Self> {
         let band = band?;
-        let is_left = band.is_left_by(now);
-        let sign = match () {
-            () if !is_left => "",
-            () if now > band.high => "△ over ",
-            () => "△ under ",
-        };
         let (low, high) = (write(band.low), write(band.high));
+        let left = band.is_left_by(now).then(|| {
+            if now > band.high {
+                format!("△ over {high}")
+            } else {
+                format!("△ under {low}")
+            }
+        });
         // One unit is enough for both.
         let unit = high.split_once(' ').map_or("", |(_, unit)| unit);
         let low = low.strip_suffix(unit).unwrap_or(&low).trim_end();
+        let sign = if left.is_some() { "△ " } else { "" };
         Some(Self {
-            text: format!("{sign}{low}–{high}"),
-            is_left,
+            text: format!("{sign}usually {low}–{high}"),
+            left,
         })
     }
-}
 
-enum Graph {
-    Curve(Curve, f64),
-    Bar(f64),
-    None,
+    fn style(&self, theme: &Theme) -> Style {
+        if self.left.is_some() {
+            theme.warning()
+        } else {
+            theme.dim
+        }
+    }
 }
 
 /// A line each, in two columns where there is room.
@@ -136,23 +142,18 @@ fn draw_line(canvas: &mut Canvas<'_>, area: Rect, app: &App, line: &Line) {
         canvas.put(x, area.y, room, &line.more, theme.dim);
         return;
     };
-    let style = if usual.is_left {
-        theme.warning()
-    } else {
-        theme.dim
-    };
-    let usually = format!("usually {}", usual.text);
+    let style = usual.style(theme);
     let needs = |text: &str| text.chars().count();
-    if needs(&line.more) + 3 + needs(&usually) <= usize::from(room) {
+    if needs(&line.more) + 3 + needs(&usual.text) <= usize::from(room) {
         let parts = [
             (line.more.as_str(), theme.dim),
             (" · ", theme.dim),
-            (&usually, style),
+            (&usual.text, style),
         ];
         let from = if line.more.is_empty() { 2 } else { 0 };
         canvas.parts(x, area.y, room, &parts[from..]);
-    } else if usual.is_left {
-        canvas.put(x, area.y, room, &usual.text, style);
+    } else if let Some(left) = &usual.left {
+        canvas.put(x, area.y, room, left, style);
     } else {
         canvas.put(x, area.y, room, &line.more, theme.dim);
     }
@@ -472,18 +473,15 @@ fn curve_section(
 ) -> Rect {
     let inside = canvas.section(area, title, note);
     if let Some(usual) = usual.filter(|_| !inside.is_empty()) {
-        let text = format!("─ usually {} ", usual.text);
         let x = area.x + 3 + title.chars().count() as u16;
         let room = area
             .width
             .saturating_sub((title.len() + note.len()) as u16 + 8);
-        let style = if usual.is_left {
-            canvas.theme.warning()
-        } else {
-            canvas.theme.dim
-        };
-        if text.chars().count() <= room.into() {
-            canvas.put(x, area.y, room, &text, style);
+        let style = usual.style(canvas.theme);
+        let texts = [Some(&usual.text), usual.left.as_ref()];
+        let fits = |text: &&String| text.chars().count() + 3 <= room.into();
+        if let Some(text) = texts.into_iter().flatten().find(fits) {
+            canvas.put(x, area.y, room, &format!("─ {text} "), style);
         }
     }
     let (place, rest) = split_top(inside, height);
