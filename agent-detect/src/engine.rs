@@ -487,9 +487,8 @@ impl Engine {
         &self.miner
     }
 
-    /// Every watched series, with where 99 % of its values are expected to lie at each of its
-    /// resolutions (see [`Detector::bands`]).
-    pub fn bands(&self) -> impl Iterator<Item = (&SeriesKey, Vec<(f64, (f64, f64))>)> {
+    /// Every watched series, with what is expected at each of its resolutions.
+    pub fn bands(&self) -> impl Iterator<Item = (&SeriesKey, Vec<series::Band>)> {
         let series = self.series.iter();
         series.map(|(key, watched)| (key, watched.detector.bands().collect()))
     }

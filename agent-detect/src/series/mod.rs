@@ -99,6 +99,17 @@ pub struct Assessment {
     pub learning: f64,
 }
 
+/// Where 99 % of the values of one resolution are expected to lie, by those that it remembers.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Band {
+    /// Seconds from one value to the next; each is the mean over them.
+    pub step: f64,
+    /// Half of a percent lies below.
+    pub low: f64,
+    /// Half of a percent lies above.
+    pub high: f64,
+}
+
 /// Gathers points into one of a coarser level.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Gather {
@@ -310,15 +321,17 @@ impl Detector {
         size_of::<Self>() + levels + self.gathers.capacity() * size_of::<Gather>()
     }
 
-    /// Where 99 % of the values of each resolution are expected to lie, by what it remembers:
-    /// seconds from one value to the next, and the band. Without resolutions that still learn.
-    pub fn bands(&self) -> impl Iterator<Item = (f64, (f64, f64))> {
+    /// What is expected at each resolution, without those that still learn.
+    pub fn bands(&self) -> impl Iterator<Item = Band> {
         let offset = self.offset.unwrap_or(0.0);
         let levels = self.levels.iter().zip(&self.config.levels);
         levels.filter_map(move |(level, &factor)| {
-            let band = level.band()?;
-            let step = self.config.step * f64::from(factor);
-            Some((step, (band.0 + offset, band.1 + offset)))
+            let (low, high) = level.band()?;
+            Some(Band {
+                step: self.config.step * f64::from(factor),
+                low: low + offset,
+                high: high + offset,
+            })
         })
     }
 }

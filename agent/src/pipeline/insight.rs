@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use hark_api::{Band, SeriesKey, Template};
 use hark_detect::template::Miner;
-use hark_detect::{Engine, Learning};
+use hark_detect::{Engine, Learning, series};
 
 /// How many templates are shown: those seen most.
 pub const MAX_TEMPLATES: usize = 1000;
@@ -22,14 +22,17 @@ pub struct Insight {
 
 /// Where each series is expected to lie, as of the last seconds.
 #[derive(Debug, Default)]
-pub struct Bands(HashMap<SeriesKey, Vec<(f64, Band)>>);
+pub struct Bands(HashMap<SeriesKey, Vec<series::Band>>);
 
 impl Bands {
     /// Where means over so many seconds are expected to lie; `None` where that is not known.
     pub fn of(&self, key: &SeriesKey, step: f64) -> Option<Band> {
-        let bands = self.0.get(key)?.iter();
-        let mut alike = bands.filter(|(of, _)| (of / step - 1.0).abs() < 1e-6);
-        alike.next().map(|(_, band)| *band)
+        let mut bands = self.0.get(key)?.iter();
+        let band = bands.find(|band| (band.step / step - 1.0).abs() < 1e-6)?;
+        Some(Band {
+            low: band.low,
+            high: band.high,
+        })
     }
 }
 
@@ -58,11 +61,7 @@ impl Insight {
     }
 
     pub(super) fn set_bands(&self, engine: &Engine) {
-        let bands = engine.bands().map(|(key, bands)| {
-            let bands = bands.into_iter();
-            let bands = bands.map(|(step, (low, high))| (step, Band { low, high }));
-            (key.clone(), bands.collect())
-        });
+        let bands = engine.bands().map(|(key, bands)| (key.clone(), bands));
         let bands = Arc::new(Bands(bands.collect()));
         *self.bands.lock().unwrap_or_else(PoisonError::into_inner) = bands;
     }

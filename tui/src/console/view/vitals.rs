@@ -1,13 +1,13 @@
 //! The host's vital signs: flat, a line each, or tall, as curves.
 
 use hark_api::vitals::{Filesystem, ProcessUse};
-use hark_api::{Band, Vitals};
+use hark_api::Vitals;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
+use super::usual::Usual;
 use crate::console::state::App;
 use crate::console::state::history::{Curve, memory_share, outside, share, swap_share};
-use crate::console::theme::Theme;
 use crate::console::widget::canvas::{Canvas, below, split_top};
 use crate::console::widget::{chart, words};
 use crate::units;
@@ -42,42 +42,10 @@ struct Line {
     usual: Option<Usual>,
 }
 
-/// What a vital sign usually shows, and whether it does now.
-struct Usual {
-    text: String,
-    /// Which end of the band the sign is beyond, in few words.
-    left: Option<String>,
-}
-
-impl Usual {
-    /// `now` is what the band is of, where that differs from the value that is shown.
-    fn new(band: Option<Band>, now: f64, write: fn(f64) -> String) -> Option<Self> {
-        let band = band?;
-        let (low, high) = (write(band.low), write(band.high));
-        let left = band.is_left_by(now).then(|| {
-            if now > band.high {
-                format!("△ over {high}")
-            } else {
-                format!("△ under {low}")
-            }
-        });
-        // One unit is enough for both.
-        let unit = high.split_once(' ').map_or("", |(_, unit)| unit);
-        let low = low.strip_suffix(unit).unwrap_or(&low).trim_end();
-        let sign = if left.is_some() { "△ " } else { "" };
-        Some(Self {
-            text: format!("{sign}usually {low}–{high}"),
-            left,
-        })
-    }
-
-    fn style(&self, theme: &Theme) -> Style {
-        if self.left.is_some() {
-            theme.warning()
-        } else {
-            theme.dim
-        }
-    }
+enum Graph {
+    Curve(Curve, f64),
+    Bar(f64),
+    None,
 }
 
 /// A line each, in two columns where there is room.
