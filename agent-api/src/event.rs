@@ -230,6 +230,8 @@ named! {
         Module = "module",
         /// A block device failed to do something.
         BlockError = "block_error",
+        /// Events were more than their budget, and are told in sum.
+        Withheld = "withheld",
     }
 }
 

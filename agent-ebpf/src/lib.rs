@@ -3,10 +3,15 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+mod filter;
 mod histogram;
 mod layout;
 mod record;
 
+pub use filter::{
+    IGNORE_CGROUPS, IGNORE_COMMANDS, IGNORE_UIDS, IGNORED_CGROUPS_MAX, IGNORED_MAX, RateKey,
+    WITHHELD_MAX, WithheldKey,
+};
 pub use histogram::{BUCKETS, BlockKey, FIRST_BOUND_LOG2, Histogram, bucket};
 pub use layout::{
     ABSENT, ARGUMENTS, Argument, Arguments, MEMBERS, Member, Offsets, Settings, TRACEPOINT_FIELDS,
@@ -15,6 +20,6 @@ pub use layout::{
 pub use record::{
     ARGUMENTS_MAX, BlockErrorRecord, COMM_LEN, CgroupRecord, Counts, Credentials, ExecRecord,
     ExitRecord, ForkRecord, Header, Kind, OWNER_CLOSER, OWNER_CONNECTOR, OWNER_LISTENER,
-    OWNER_UNKNOWN, OomRecord, PATH_LEN, SignalRecord, SyscallRecord, TEXT_LEN, Task, TcpRecord,
-    WALK_BROKEN, WALK_DETACHED, WALK_ROOT, Walk,
+    OWNER_UNKNOWN, OomRecord, PATH_LEN, QUIET, SignalRecord, SyscallRecord, TEXT_LEN, Task,
+    TcpRecord, WALK_BROKEN, WALK_DETACHED, WALK_ROOT, Walk,
 };

@@ -7,7 +7,9 @@
 #![allow(clippy::inline_always)]
 
 mod block;
+mod budget;
 mod emit;
+mod ignore;
 mod kernel;
 mod oom;
 mod path;
@@ -16,6 +18,7 @@ mod runqueue;
 mod signal;
 mod syscall;
 mod tcp;
+mod withhold;
 
 /// Some helpers are only for programs under the GPL; the licence of the source stays as it is.
 #[unsafe(link_section = "license")]

@@ -52,6 +52,8 @@ pub enum Data {
     Module(Module),
     /// A block device failed to do something.
     BlockError(BlockError),
+    /// Events were more than their budget, and are told in sum.
+    Withheld(Withheld),
 }
 
 /// A program was executed.
@@ -359,4 +361,33 @@ pub struct BlockError {
     pub bytes: u32,
     /// What went wrong, in the kernel's words, as in `I/O`.
     pub error: &'static str,
+}
+
+/// Events were more than their budget, and are told in sum. The event's process is the one that brought
+/// most of them about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Withheld {
+    /// The budget, as in `exec`.
+    pub of: &'static str,
+    /// Command name of the processes that the events were about; absent where they were too many to be
+    /// told apart.
+    pub command: Option<String>,
+    /// How many events.
+    pub count: u64,
+    /// Time since the first of them, in nanoseconds.
+    pub duration: u64,
+    /// Who brought them about, the most frequent first: the parents of what was executed or ended, the
+    /// senders of signals.
+    pub causes: Vec<Cause>,
+}
+
+/// A process that brought events about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cause {
+    /// Process id.
+    pub pid: u32,
+    /// Command name; absent where the process has gone.
+    pub comm: Option<String>,
+    /// How many events.
+    pub count: u64,
 }

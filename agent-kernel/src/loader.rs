@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use aya::maps::Map;
 use aya::programs::{Program as AyaProgram, ProgramError};
 use aya::{Btf as AyaBtf, Ebpf, EbpfError, EbpfLoader};
 use aya_log::Level;
@@ -135,6 +136,11 @@ pub(crate) fn load(options: &Options, attach: bool) -> Result<Loaded, Error> {
         reset_reasons: layout.reset_reasons,
         statistics,
     })
+}
+
+/// Takes a map out of the loaded object.
+pub(crate) fn take_map<T: TryFrom<Map>>(ebpf: &mut Ebpf, name: &str) -> Option<T> {
+    T::try_from(ebpf.take_map(name)?).ok()
 }
 
 /// Kernels before 5.11 charge maps to this limit; later ones ignore it.

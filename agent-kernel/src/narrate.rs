@@ -4,6 +4,7 @@ use hark_api::{Event, EventId, Fields, Kind, Level, Source, Timestamp, Verdict};
 use rustix::io::Errno;
 
 mod audit;
+mod storm;
 
 use crate::event::{
     BlockError, ConnectOutcome, Data, Ends, Exec, ExitStatus, KernelEvent, OomKill, Owner, Signal,
@@ -30,6 +31,7 @@ impl KernelEvent {
             Data::BpfLoad(_) => Kind::BpfLoad,
             Data::Module(_) => Kind::Module,
             Data::BlockError(_) => Kind::BlockError,
+            Data::Withheld(_) => Kind::Withheld,
         }
     }
 
@@ -53,6 +55,7 @@ impl KernelEvent {
             }
             Data::OomKill(_) => Level::Critical,
             Data::BlockError(_) => Level::Error,
+            Data::Withheld(_) => Level::Warning,
             Data::Ptrace(_)
             | Data::Mount(_)
             | Data::BpfLoad(_)
@@ -81,6 +84,7 @@ impl KernelEvent {
             Data::BpfLoad(load) => audit::bpf_load(load, &who, &mut fields),
             Data::Module(module) => audit::module(module, &who, &mut fields),
             Data::BlockError(error) => narrate_block_error(error, &mut fields),
+            Data::Withheld(withheld) => storm::withheld(withheld, &mut fields),
             Data::Exec(exec) => narrate_exec(exec, &mut fields),
             Data::Fork(fork) => {
                 fields.set("child", fork.child);

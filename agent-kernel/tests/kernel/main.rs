@@ -8,6 +8,7 @@ mod audit;
 mod capabilities;
 mod death;
 mod features;
+mod filter;
 mod latency;
 mod listener;
 mod oom;

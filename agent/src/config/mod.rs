@@ -167,6 +167,10 @@ pub struct Kernel {
     pub statistics: bool,
     /// Processes that are remembered.
     pub max_processes: usize,
+    /// How many events of a kind one command may cause in a second.
+    pub budgets: hark_kernel::Budgets,
+    /// Whose events are not told.
+    pub ignore: hark_kernel::Ignore,
 }
 
 /// Vital signs of the host.
@@ -338,6 +342,30 @@ impl Config {
                 false,
                 "log.level",
                 &format!("is no level and no list of directives: {error}"),
+            );
+        }
+        for (key, length) in [
+            ("kernel.ignore.commands", self.kernel.ignore.commands.len()),
+            ("kernel.ignore.uids", self.kernel.ignore.uids.len()),
+            ("kernel.ignore.cgroups", self.kernel.ignore.cgroups.len()),
+        ] {
+            let reason = format!("must have at most {} entries", hark_kernel::IGNORE_MAX);
+            check(length <= hark_kernel::IGNORE_MAX, key, &reason);
+        }
+        for name in &self.kernel.ignore.commands {
+            check(
+                !name.is_empty(),
+                "kernel.ignore.commands",
+                "must have no empty name",
+            );
+        }
+        for path in &self.kernel.ignore.cgroups {
+            check(
+                path.starts_with('/') && path.trim_end_matches('/').len() > 1,
+                "kernel.ignore.cgroups",
+                &format!(
+                    "`{path}` must be a path below the root of all control groups, as in /system.slice/x.service"
+                ),
             );
         }
         for name in &self.kernel.disabled_features {

@@ -122,6 +122,15 @@ pub(crate) struct Agent {
 }
 
 impl Agent {
+    /// Whether the kernel tells it of processes.
+    pub(crate) fn hears_the_kernel(&self) -> bool {
+        let status = self.get("/status").json();
+        let features = status["features"].as_array().cloned().unwrap_or_default();
+        features
+            .iter()
+            .any(|f| f["name"] == "process" && f["state"]["is"] == "on")
+    }
+
     fn start(mut command: Command, socket: PathBuf) -> Self {
         let mut child = command
             .stderr(Stdio::piped())

@@ -337,18 +337,21 @@ pub(crate) fn status(name: Option<&str>) -> Status {
                 state: FeatureState::On,
                 received: 1_203_456,
                 dropped: 12,
+                withheld: 0,
             },
             SourceStatus {
                 name: text("ingest"),
                 state: FeatureState::On,
                 received: 88_000,
                 dropped: 0,
+                withheld: 0,
             },
             SourceStatus {
                 name: text("journal"),
                 state: FeatureState::Disabled,
                 received: 0,
                 dropped: 0,
+                withheld: 0,
             },
         ],
         features: vec![

@@ -157,7 +157,7 @@ fn accounts(kernel: &Kernel, _: &Hearing) -> Result<(), String> {
     let counters = settled.ok_or_else(|| format!("{:?}", kernel.counters()))?;
     expect("what was dropped", &counters.dropped, &0)?;
     expect("what was malformed", &counters.malformed, &0)?;
-    expect("what was withheld", &counters.withheld, &0)?;
+    expect("what was refused", &counters.refused, &0)?;
     if counters.received > 0 {
         Ok(())
     } else {
