@@ -1,7 +1,7 @@
 //! The host's vital signs: flat, a line each, or tall, as curves.
 
-use hark_api::vitals::{Filesystem, ProcessUse};
 use hark_api::Vitals;
+use hark_api::vitals::{Filesystem, ProcessUse};
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
