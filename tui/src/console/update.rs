@@ -18,6 +18,7 @@ use motion::{click_row, go_to, move_rows, next_unusual, scroll_text};
 use super::connection::News;
 use super::keys::{self, Action};
 use super::state::ask::Ask;
+use super::state::expected::Expected;
 use super::state::incidents::is_silenced;
 use super::state::{App, Detail, DetailOf, FilterPrompt, Link, Overlay, Scroll, Tab};
 use super::view::palette;
@@ -84,7 +85,10 @@ pub(crate) fn news(app: &mut App, news: News) {
             app.incidents.change(*record, app.now);
         }
         News::Changed(Err(why)) => say(app, &crate::clean::text(&why)),
-        News::Series(keys) => app.metrics.list(keys, app.now),
+        News::Series(entries) => {
+            app.expected = Expected::of(&entries);
+            app.metrics.list(entries, app.now);
+        }
         News::Data { data, from, to } => app.metrics.data(*data, from, to),
         News::Unanswered(why) => app.metrics.refused(why),
         News::Missed(count) => app.missed += count,
@@ -100,11 +104,11 @@ pub(crate) fn news(app: &mut App, news: News) {
 
 /// What the agent is to be asked so that the view can be drawn.
 pub(crate) fn ask(app: &mut App) -> Option<Ask> {
-    if app.tab == Tab::Metrics && app.link == Link::Live {
-        app.metrics.ask(app.now)
-    } else {
-        None
+    if app.link != Link::Live {
+        return None;
     }
+    // The list is for the overview too: it says where vital signs are expected to lie.
+    app.metrics.ask(app.now, app.tab == Tab::Metrics)
 }
 
 /// Searches on where a filter has older events to go through; true while there are more.

@@ -12,6 +12,7 @@ mod overview;
 pub(crate) mod palette;
 mod processes;
 mod unreachable;
+mod usual;
 mod vitals;
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use hark_api::vitals::{Filesystem, ProcessUse};
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
+use super::usual::Usual;
 use crate::console::state::App;
 use crate::console::state::history::{Curve, memory_share, outside, share, swap_share};
 use crate::console::widget::canvas::{Canvas, below, split_top};
@@ -38,6 +39,7 @@ struct Line {
     style: Style,
     graph: Graph,
     more: String,
+    usual: Option<Usual>,
 }
 
 enum Graph {
@@ -104,7 +106,25 @@ fn draw_line(canvas: &mut Canvas<'_>, area: Rect, app: &App, line: &Line) {
     }
     let x = graph.right() + 1;
     let room = area.right().saturating_sub(x);
-    canvas.put(x, area.y, room, &line.more, theme.dim);
+    let Some(usual) = &line.usual else {
+        canvas.put(x, area.y, room, &line.more, theme.dim);
+        return;
+    };
+    let style = usual.style(theme);
+    let needs = |text: &str| text.chars().count();
+    if needs(&line.more) + 3 + needs(&usual.text) <= usize::from(room) {
+        let parts = [
+            (line.more.as_str(), theme.dim),
+            (" · ", theme.dim),
+            (&usual.text, style),
+        ];
+        let from = if line.more.is_empty() { 2 } else { 0 };
+        canvas.parts(x, area.y, room, &parts[from..]);
+    } else if let Some(left) = &usual.left {
+        canvas.put(x, area.y, room, left, style);
+    } else {
+        canvas.put(x, area.y, room, &line.more, theme.dim);
+    }
 }
 
 fn lines(canvas: &Canvas<'_>, app: &App, vitals: &Vitals) -> Vec<Line> {
@@ -115,6 +135,7 @@ fn lines(canvas: &Canvas<'_>, app: &App, vitals: &Vitals) -> Vec<Line> {
     };
     let busy = vitals.cpu.busy();
     let memory = memory_share(vitals);
+    let usual = |curve, now, write| Usual::new(app.expected.band(curve, vitals), now, write);
     let mut lines = vec![
         Line {
             name: "CPU",
@@ -122,6 +143,7 @@ fn lines(canvas: &Canvas<'_>, app: &App, vitals: &Vitals) -> Vec<Line> {
             style: theme.share(busy, theme.cpu),
             graph: Graph::Curve(Curve::Cpu, 1.0),
             more: format!("load {:.2}", vitals.load[0]),
+            usual: usual(Curve::Cpu, 1.0 - vitals.cpu.idle, percent),
         },
         Line {
             name: "memory",
@@ -129,6 +151,7 @@ fn lines(canvas: &Canvas<'_>, app: &App, vitals: &Vitals) -> Vec<Line> {
             style: theme.share(memory, theme.memory),
             graph: Graph::Curve(Curve::Memory, 1.0),
             more: format!("{} left", units::bytes(vitals.memory.available as f64)),
+            usual: usual(Curve::Memory, memory, percent),
         },
     ];
     if let Some(pressure) = vitals.pressure {
@@ -150,6 +173,7 @@ fn lines(canvas: &Canvas<'_>, app: &App, vitals: &Vitals) -> Vec<Line> {
             } else {
                 format!("for {name}")
             },
+            usual: usual(curve, worst, percent),
         });
     }
     if let Some(busiest) = vitals
@@ -163,6 +187,7 @@ fn lines(canvas: &Canvas<'_>, app: &App, vitals: &Vitals) -> Vec<Line> {
             style: theme.cpu,
             graph: Graph::Bar(busiest.cpu / vitals.cpus.len().max(1) as f64),
             more: format!("{}[{}]", busiest.comm, busiest.pid),
+            usual: None,
         });
     }
     lines.push(Line {
@@ -173,6 +198,11 @@ fn lines(canvas: &Canvas<'_>, app: &App, vitals: &Vitals) -> Vec<Line> {
         more: format!(
             "out {}/s",
             units::bytes(outside(vitals).map(|i| i.tx_bytes).sum())
+        ),
+        usual: usual(
+            Curve::NetIn,
+            outside(vitals).map(|i| i.rx_bytes).sum(),
+            units::bytes,
         ),
     });
     lines.push(Line {
@@ -187,6 +217,11 @@ fn lines(canvas: &Canvas<'_>, app: &App, vitals: &Vitals) -> Vec<Line> {
             "read {}",
             rate(vitals.disks.iter().map(|d| d.read_bytes).sum())
         ),
+        usual: usual(
+            Curve::DiskWrite,
+            vitals.disks.iter().map(|d| d.write_bytes).sum(),
+            units::bytes,
+        ),
     });
     if let Some(fullest) = fullest_first(vitals).first() {
         let used = share(fullest.size, fullest.available);
@@ -196,6 +231,7 @@ fn lines(canvas: &Canvas<'_>, app: &App, vitals: &Vitals) -> Vec<Line> {
             style: theme.share(used, theme.disk),
             graph: Graph::Bar(used),
             more: words::fit_end(&fullest.mountpoint, 14).into_owned(),
+            usual: None,
         });
     }
     if vitals.memory.swap_total > 0 {
@@ -206,14 +242,24 @@ fn lines(canvas: &Canvas<'_>, app: &App, vitals: &Vitals) -> Vec<Line> {
             style: theme.share(swap, theme.memory),
             graph: Graph::Curve(Curve::Swap, 1.0),
             more: format!("of {}", units::bytes(vitals.memory.swap_total as f64)),
+            usual: usual(Curve::Swap, swap, percent),
         });
     }
+    lines.push(Line {
+        name: "load",
+        value: format!("{:.2}", vitals.load[0]),
+        style: theme.text,
+        graph: Graph::Curve(Curve::Load, vitals.cpus.len().max(1) as f64),
+        more: format!("{:.2} in 5 min", vitals.load[1]),
+        usual: usual(Curve::Load, vitals.load[0], |load| format!("{load:.2}")),
+    });
     lines.push(Line {
         name: "tasks",
         value: units::count(vitals.tasks.processes as f64),
         style: theme.text,
         graph: Graph::None,
         more: String::new(),
+        usual: None,
     });
     lines
 }
@@ -261,6 +307,7 @@ pub(super) fn tall(canvas: &mut Canvas<'_>, area: Rect, app: &App) {
             units::bytes(vitals.memory.available as f64),
             units::bytes(vitals.memory.total as f64)
         ),
+        Usual::new(app.expected.band(Curve::Memory, vitals), memory, percent),
         curve.saturating_sub(1),
         |canvas, place| {
             let values = app.history.newest_first(Curve::Memory).map(|m| (m, 0.0));
@@ -350,6 +397,11 @@ fn cpu(canvas: &mut Canvas<'_>, area: Rect, app: &App, vitals: &Vitals, curve: u
         area,
         &format!("CPU  {}", percent(busy)),
         &load(vitals),
+        Usual::new(
+            app.expected.band(Curve::Cpu, vitals),
+            1.0 - vitals.cpu.idle,
+            percent,
+        ),
         curve,
         |canvas, place| {
             let system = app.history.newest_first(Curve::CpuSystem);
@@ -383,10 +435,23 @@ fn curve_section(
     area: Rect,
     title: &str,
     note: &str,
+    usual: Option<Usual>,
     height: u16,
     draw: impl FnOnce(&mut Canvas<'_>, Rect),
 ) -> Rect {
     let inside = canvas.section(area, title, note);
+    if let Some(usual) = usual.filter(|_| !inside.is_empty()) {
+        let x = area.x + 3 + title.chars().count() as u16;
+        let room = area
+            .width
+            .saturating_sub((title.len() + note.len()) as u16 + 8);
+        let style = usual.style(canvas.theme);
+        let texts = [Some(&usual.text), usual.left.as_ref()];
+        let fits = |text: &&String| text.chars().count() + 3 <= room.into();
+        if let Some(text) = texts.into_iter().flatten().find(fits) {
+            canvas.put(x, area.y, room, &format!("─ {text} "), style);
+        }
+    }
     let (place, rest) = split_top(inside, height);
     draw(canvas, place);
     rest
