@@ -9,7 +9,7 @@ use aya_ebpf::programs::BtfTracePointContext;
 use aya_log_ebpf::debug;
 use hark_ebpf::{
     ABSENT, ARGUMENTS_MAX, CgroupRecord, ExecRecord, ExitRecord, ForkRecord, Header, Kind,
-    PATH_LEN, QUIET, Task,
+    PATH_LEN, QUIET, Task, WALK_BROKEN, Walk,
 };
 
 use crate::budget::is_within_budget;
@@ -31,6 +31,12 @@ struct ExecScratch {
     record: ExecRecord,
     texts: [u8; TEXTS],
 }
+
+/// A path that is not told.
+const NO_TEXT: Walk = Walk {
+    len: 0,
+    end: WALK_BROKEN,
+};
 
 #[map]
 static EXEC: PerCpuArray<ExecScratch> = PerCpuArray::with_max_entries(1, 0);
@@ -74,6 +80,12 @@ pub(crate) fn process_exec(ctx: BtfTracePointContext) -> i32 {
     record.parent = parent_pid;
     if quiet {
         record.header.kind |= QUIET;
+        // No texts follow.
+        record.arguments_bytes = 0;
+        record.path_len = 0;
+        record.exe = NO_TEXT;
+        record.directory = NO_TEXT;
+        record.arguments_len = 0;
         // SAFETY: a whole record.
         unsafe {
             emit_bytes(
