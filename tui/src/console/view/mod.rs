@@ -13,6 +13,7 @@ pub(crate) mod palette;
 mod processes;
 mod unreachable;
 mod usual;
+mod vital_lines;
 mod vitals;
 
 #[cfg(test)]
