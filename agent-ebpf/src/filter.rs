@@ -39,3 +39,12 @@ pub struct WithheldKey {
     /// Command name of the process that the events were about.
     pub comm: [u8; COMM_LEN],
 }
+
+/// Bytes of a path that is watched, the final zero of a file's included.
+pub const WATCH_PREFIX_MAX: usize = 64;
+/// Paths that are watched.
+pub const WATCHED_MAX: u32 = 256;
+/// Files opened for reading are told.
+pub const WATCH_READS: u32 = 1;
+/// Files that are changed, or opened so that they may be, are told.
+pub const WATCH_WRITES: u32 = 2;

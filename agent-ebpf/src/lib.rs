@@ -7,10 +7,11 @@ mod filter;
 mod histogram;
 mod layout;
 mod record;
+mod warning;
 
 pub use filter::{
     IGNORE_CGROUPS, IGNORE_COMMANDS, IGNORE_UIDS, IGNORED_CGROUPS_MAX, IGNORED_MAX, RateKey,
-    WITHHELD_MAX, WithheldKey,
+    WATCH_PREFIX_MAX, WATCH_READS, WATCH_WRITES, WATCHED_MAX, WITHHELD_MAX, WithheldKey,
 };
 pub use histogram::{BUCKETS, BlockKey, FIRST_BOUND_LOG2, Histogram, bucket};
 pub use layout::{
@@ -22,4 +23,8 @@ pub use record::{
     ExitRecord, ForkRecord, Header, Kind, OWNER_CLOSER, OWNER_CONNECTOR, OWNER_LISTENER,
     OWNER_UNKNOWN, OomRecord, PATH_LEN, QUIET, SignalRecord, SyscallRecord, TEXT_LEN, Task,
     TcpRecord, WALK_BROKEN, WALK_DETACHED, WALK_ROOT, Walk,
+};
+pub use warning::{
+    CapabilityRecord, FILE_CHANGE, FILE_DELETE, FILE_READ, FILE_RENAME, FILE_WRITE, FileRecord,
+    FsErrorRecord, HangRecord, LINE_LEN, LineRecord,
 };

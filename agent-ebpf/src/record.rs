@@ -41,11 +41,21 @@ pub enum Kind {
     Syscall,
     /// [`BlockErrorRecord`].
     BlockError,
+    /// [`crate::LineRecord`].
+    Line,
+    /// [`crate::CapabilityRecord`].
+    Capability,
+    /// [`crate::FsErrorRecord`].
+    FsError,
+    /// [`crate::HangRecord`].
+    Hang,
+    /// [`crate::FileRecord`].
+    File,
 }
 
 impl Kind {
     /// Every one, in the order of their numbers.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 19] = [
         Self::Exec,
         Self::Fork,
         Self::Exit,
@@ -60,6 +70,11 @@ impl Kind {
         Self::TcpRetransmit,
         Self::Syscall,
         Self::BlockError,
+        Self::Line,
+        Self::Capability,
+        Self::FsError,
+        Self::Hang,
+        Self::File,
     ];
 }
 

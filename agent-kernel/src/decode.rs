@@ -20,6 +20,7 @@ use crate::latency;
 use crate::table::Table;
 
 mod syscall;
+mod warning;
 
 /// The bytes are no record that this agent knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,6 +93,11 @@ impl Decoder {
             | Kind::TcpResetReceived
             | Kind::TcpRetransmit => self.tcp(kind, bytes, table)?,
             Kind::Syscall => syscall::decode(bytes, table)?,
+            Kind::Line => warning::line(bytes)?,
+            Kind::Capability => warning::capability(bytes, table)?,
+            Kind::FsError => warning::fs_error(bytes, table)?,
+            Kind::Hang => warning::hang(bytes, table)?,
+            Kind::File => warning::file(bytes, table)?,
             Kind::BlockError => (None, Data::BlockError(block_error(bytes)?)),
         };
         if quiet {

@@ -1,10 +1,12 @@
 //! Who is heard, and how much: lists and budgets in maps of the programs, changed while these run.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use aya::maps::lpm_trie::{Key, LpmTrie};
 use aya::maps::{Array, HashMap, MapData, MapError};
 use hark_ebpf::{
     COMM_LEN, IGNORE_CGROUPS, IGNORE_COMMANDS, IGNORE_UIDS, IGNORED_CGROUPS_MAX, Kind,
+    WATCH_PREFIX_MAX, WATCH_READS, WATCH_WRITES,
 };
 use serde::{Deserialize, Serialize};
 
@@ -73,6 +75,12 @@ budgets! {
     tcp_retransmit = 200: TcpRetransmit,
     /// System calls of the feature `audit`.
     audit = 200: Syscall,
+    /// Lines of the kernel's log; of all together.
+    kernel_log = 200: Line,
+    /// Capabilities denied.
+    capability = 200: Capability,
+    /// Files that are watched.
+    file = 200: File,
 }
 
 /// Whose events are not told. The table of processes has them nevertheless.
@@ -87,6 +95,55 @@ pub struct Ignore {
     pub cgroups: Vec<String>,
 }
 
+/// Paths that are watched by the feature `file`. One that ends with `/` stands for all below it; others
+/// for one file. Only absolute paths are known by what a process gave to the kernel.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Watch {
+    /// Where openings for reading are told.
+    pub read: Vec<String>,
+    /// Where openings for writing, removals and other changes are told.
+    pub write: Vec<String>,
+}
+
+/// Bytes of a path that is watched.
+pub const WATCH_PATH_MAX: usize = WATCH_PREFIX_MAX - 1;
+
+/// Paths of each kind that are watched.
+pub const WATCH_MAX: usize = hark_ebpf::WATCHED_MAX as usize / 2;
+
+impl Watch {
+    /// Nothing.
+    pub const NONE: Self = Self {
+        read: Vec::new(),
+        write: Vec::new(),
+    };
+}
+
+impl Default for Watch {
+    fn default() -> Self {
+        let paths = |paths: &[&str]| paths.iter().map(|path| (*path).to_owned()).collect();
+        Self {
+            read: paths(&["/etc/shadow", "/etc/gshadow", "/root/.ssh/"]),
+            write: paths(&[
+                "/etc/passwd",
+                "/etc/shadow",
+                "/etc/group",
+                "/etc/gshadow",
+                "/etc/sudoers",
+                "/etc/sudoers.d/",
+                "/etc/ssh/",
+                "/root/.ssh/",
+                "/etc/pam.d/",
+                "/etc/crontab",
+                "/etc/cron.d/",
+                "/etc/systemd/system/",
+                "/etc/ld.so.preload",
+            ]),
+        }
+    }
+}
+
 /// Who is heard, and how much.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Filter {
@@ -94,6 +151,8 @@ pub struct Filter {
     pub budgets: Budgets,
     /// Whose events are not told.
     pub ignore: Ignore,
+    /// Which files are watched.
+    pub watch: Watch,
 }
 
 impl Filter {
@@ -105,6 +164,7 @@ impl Filter {
             uids: Vec::new(),
             cgroups: Vec::new(),
         },
+        watch: Watch::NONE,
     };
 }
 
@@ -116,6 +176,7 @@ pub(crate) struct Maps {
     commands: HashMap<MapData, [u8; COMM_LEN], u8>,
     uids: HashMap<MapData, u32, u8>,
     cgroups: HashMap<MapData, u64, u8>,
+    watched: LpmTrie<MapData, [u8; WATCH_PREFIX_MAX], u32>,
     /// Those that are in force.
     ignore: Ignore,
     cgroup_ids: BTreeSet<u64>,
@@ -131,6 +192,7 @@ impl Maps {
             commands: take_map(ebpf, "IGNORED_COMMANDS")?,
             uids: take_map(ebpf, "IGNORED_UIDS")?,
             cgroups: take_map(ebpf, "IGNORED_CGROUPS")?,
+            watched: take_map(ebpf, "WATCHED")?,
             ignore: Ignore::default(),
             cgroup_ids: BTreeSet::new(),
         })
@@ -163,7 +225,27 @@ impl Maps {
         let before = self.ignore.uids.iter().copied().collect();
         replace(&mut self.uids, &before, &uids)?;
         self.ignore = filter.ignore.clone();
+        self.watch(&filter.watch)?;
         self.follow(cgroups)
+    }
+
+    fn watch(&mut self, watch: &Watch) -> Result<(), MapError> {
+        let mut wanted = BTreeMap::<_, u32>::new();
+        for (paths, bit) in [(&watch.read, WATCH_READS), (&watch.write, WATCH_WRITES)] {
+            for path in paths.iter().take(WATCH_MAX) {
+                *wanted.entry(watched_prefix(path)).or_default() |= bit;
+            }
+        }
+        let before: Vec<_> = self.watched.keys().flatten().collect();
+        for key in before {
+            if !wanted.contains_key(&(key.prefix_len(), key.data())) {
+                missing_is_fine(self.watched.remove(&key))?;
+            }
+        }
+        for ((bits, path), what) in wanted {
+            self.watched.insert(&Key::new(bits, path), what, 0)?;
+        }
+        Ok(())
     }
 
     /// Keeps up with control groups that come and go.
@@ -185,6 +267,16 @@ impl Maps {
             | bit(self.cgroup_ids.is_empty(), IGNORE_CGROUPS);
         Ok(self.ignoring.set(0, lists, 0)?)
     }
+}
+
+/// How many bits of a path are compared, and the path: a file's zero is, so that it matches alone.
+fn watched_prefix(path: &str) -> (u32, [u8; WATCH_PREFIX_MAX]) {
+    let mut bytes = [0; WATCH_PREFIX_MAX];
+    for (to, from) in bytes[..WATCH_PATH_MAX].iter_mut().zip(path.bytes()) {
+        *to = from;
+    }
+    let len = path.len().min(WATCH_PATH_MAX) + usize::from(!path.ends_with('/'));
+    (len as u32 * 8, bytes)
 }
 
 /// A command name as the kernel has it.

@@ -37,12 +37,13 @@ mod withheld;
 pub use btf::{Btf, BtfError};
 pub use error::Error;
 pub use event::{
-    BlockError, BpfLoad, Cause, ConnectOutcome, Data, Ends, Exec, Exit, ExitStatus, Fork, Identity,
-    KernelEvent, Module, Mount, OomKill, Owner, Privilege, Ptrace, Sender, Signal, SignalResult,
+    BlockError, BpfLoad, CapabilityDenied, Cause, ConnectOutcome, Data, Ends, Exec, Exit,
+    ExitStatus, FileAccess, FileOperation, Fork, FsError, HungThread, Identity, KernelEvent,
+    KernelLine, Module, Mount, OomKill, Owner, Privilege, Ptrace, Sender, Signal, SignalResult,
     TcpAccept, TcpClose, TcpConnect, TcpReset, TcpRetransmit, Withheld,
 };
 pub use feature::{Feature, UnknownFeature};
-pub use filter::{Budgets, Filter, IGNORE_MAX, Ignore};
+pub use filter::{Budgets, Filter, IGNORE_MAX, Ignore, WATCH_MAX, WATCH_PATH_MAX, Watch};
 pub use kernel::{Counters, Kernel};
 pub use latency::{BlockLatency, Histogram, LatencyTables};
 pub use options::Options;

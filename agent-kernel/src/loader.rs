@@ -194,6 +194,8 @@ fn load_object(
         (Feature::Tcp, "CONNECTIONS"),
         (Feature::Tcp, "LISTENERS"),
         (Feature::Audit, "SYSCALLS"),
+        (Feature::Capability, "DENIALS"),
+        (Feature::File, "FILE_CALLS"),
         (Feature::BlockLatency, "BLOCK_ISSUED"),
         (Feature::BlockLatency, "BLOCK_LATENCY"),
         (Feature::RunqueueLatency, "RUNQUEUE_SINCE"),
@@ -257,7 +259,13 @@ impl Available<'_> {
 fn places(hook: Hook, events: &Path) -> Vec<(&'static str, String)> {
     let (calls, when) = match hook {
         Hook::Btf(_) => return Vec::new(),
-        Hook::Classic(category, name) => return vec![(category, name.to_owned())],
+        Hook::Classic(category, name) => {
+            let is_there = events.join(category).join(name).is_dir();
+            return is_there
+                .then(|| (category, name.to_owned()))
+                .into_iter()
+                .collect();
+        }
         Hook::Enter(calls) => (calls, "enter"),
         Hook::Exit(calls) => (calls, "exit"),
     };

@@ -31,7 +31,8 @@ fn exec_storm(name: &str) -> u32 {
     let directory = tempfile::tempdir().expect("a directory");
     let program = directory.path().join(name);
     std::os::unix::fs::symlink("/bin/true", &program).expect("a link");
-    let script = format!("i=0; while [ $i -lt {STORM} ]; do {program:?}; i=$((i+1)); done");
+    let program = program.display();
+    let script = format!("i=0; while [ $i -lt {STORM} ]; do {program}; i=$((i+1)); done");
     let mut shell = Command::new("sh")
         .args(["-c", &script])
         .spawn()

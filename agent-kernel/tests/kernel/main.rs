@@ -16,3 +16,4 @@ mod process;
 mod signal;
 mod tcp;
 mod unprivileged;
+mod warning;

@@ -129,6 +129,7 @@ impl Default for Kernel {
             max_processes: kernel.max_processes,
             budgets: hark_kernel::Budgets::default(),
             ignore: hark_kernel::Ignore::default(),
+            watch: hark_kernel::Watch::default(),
         }
     }
 }
@@ -139,6 +140,7 @@ impl Kernel {
         hark_kernel::Filter {
             budgets: self.budgets,
             ignore: self.ignore.clone(),
+            watch: self.watch.clone(),
         }
     }
 

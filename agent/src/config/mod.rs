@@ -171,6 +171,8 @@ pub struct Kernel {
     pub budgets: hark_kernel::Budgets,
     /// Whose events are not told.
     pub ignore: hark_kernel::Ignore,
+    /// Which files are watched.
+    pub watch: hark_kernel::Watch,
 }
 
 /// Vital signs of the host.
@@ -367,6 +369,18 @@ impl Config {
                     "`{path}` must be a path below the root of all control groups, as in /system.slice/x.service"
                 ),
             );
+        }
+        for (key, paths) in [
+            ("kernel.watch.read", &self.kernel.watch.read),
+            ("kernel.watch.write", &self.kernel.watch.write),
+        ] {
+            let (most, bytes) = (hark_kernel::WATCH_MAX, hark_kernel::WATCH_PATH_MAX);
+            let reason = format!("must have at most {most} entries");
+            check(paths.len() <= most, key, &reason);
+            for path in paths {
+                let reason = format!("`{path}` must begin with / and have at most {bytes} bytes");
+                check(path.starts_with('/') && path.len() <= bytes, key, &reason);
+            }
         }
         for name in &self.kernel.disabled_features {
             if let Err(error) = name.parse::<hark_kernel::Feature>() {

@@ -4,7 +4,7 @@ use super::Config;
 use super::load::flatten;
 
 /// Keys that take effect at once, by prefix.
-const LIVE: [&str; 11] = [
+const LIVE: [&str; 12] = [
     "api.allowed_hosts",
     "api.allowed_origins",
     "api.group",
@@ -13,6 +13,7 @@ const LIVE: [&str; 11] = [
     "ingest.",
     "kernel.budgets.",
     "kernel.ignore.",
+    "kernel.watch.",
     "rate_limit.",
     "store.",
     "log.level",

@@ -5,6 +5,7 @@ mod audit;
 mod latency;
 mod process;
 mod tcp;
+mod warning;
 
 use std::process::{Child, Command};
 
@@ -90,6 +91,19 @@ pub(crate) const ALL: &[Check] = &[
         "threads waited for a CPU",
         latency::runqueue,
     ),
+    Check::new(
+        Feature::KernelLog,
+        "line of the kernel's log",
+        warning::line,
+    ),
+    // "security: add trace event for cap_capable", Linux 6.14
+    Check::new(
+        Feature::Capability,
+        "capability denied",
+        warning::capability,
+    )
+    .since(6, 14),
+    Check::new(Feature::File, "watched file changed", warning::file),
     Check::new(
         Feature::Signal,
         "emitted = received, none malformed",
