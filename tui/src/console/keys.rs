@@ -19,6 +19,8 @@ pub(crate) enum Action {
     PreviousTab,
     Show(Tab),
     Follow,
+    /// Keeps the selected series on the screen, or no more.
+    Pin,
     Sort,
     Tree,
     /// Send a signal to the selected process.
@@ -182,6 +184,7 @@ pub(crate) const BINDINGS: &[Binding] = &[
     bind(&[ch('-')], Action::ZoomOut, METRICS, Some("wider"), "Look at more time"),
     bind(&[ch('[')], Action::PanBack, METRICS, Some("back"), "Back in time"),
     bind(&[ch(']')], Action::PanForward, METRICS, Some("on"), "Forward in time, up to now"),
+    bind(&[ch('P')], Action::Pin, METRICS, Some("pin"), "Keep this series on the screen beside the next, or no more"),
     bind(&[ch(' ')], Action::Follow, METRICS, Some("pause"), "Stay at this time, or go on with now"),
     bind(&[ch('/'), ch('f')], Action::Filter, NOT_METRICS, Some("filter"), "Filter events: tier>=warning service:web \"text\" -level:debug"),
     bind(&[key(KeyCode::Esc), key(KeyCode::Backspace)], Action::Back, EVERYWHERE, None, "Close what is open, then clear the filter"),

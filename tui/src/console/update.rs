@@ -139,6 +139,11 @@ pub(crate) fn act(app: &mut App, action: Action) -> Option<Effect> {
             }
         }
         Action::Sort => app.processes.sort = app.processes.sort.next(),
+        Action::Pin => {
+            if !app.metrics.toggle_pin() {
+                say(app, "Three are kept already; P on one of them lets it go");
+            }
+        }
         Action::Tree => app.processes.is_tree = !app.processes.is_tree,
         Action::Signal => signalling::ask(app),
         Action::OfProcess => {

@@ -209,6 +209,21 @@ fn keys_lead_from_an_anomaly_to_what_is_around_it() {
 }
 
 #[test]
+fn pinned_series_share_one_time_axis() {
+    for (data, mut app) in [("ordinary", ordinary()), ("hostile", hostile())] {
+        app.tab = Tab::Metrics;
+        press(&mut app, "Pj");
+        if data == "ordinary" {
+            let to = NOON;
+            let from = to.plus_nanos(-900_000_000_000);
+            let data = sample::memory_data();
+            update::news(&mut app, News::Data { data, from, to });
+        }
+        insta::assert_snapshot!(format!("metrics_pinned_{data}"), at_all_sizes(&app));
+    }
+}
+
+#[test]
 fn a_process_shows_what_it_did_and_gets_a_signal_only_when_that_is_confirmed() {
     for (data, mut app) in [("ordinary", ordinary()), ("hostile", hostile())] {
         let name = (data == "hostile").then_some(HOSTILE);
