@@ -230,6 +230,18 @@ named! {
         Module = "module",
         /// A block device failed to do something.
         BlockError = "block_error",
+        /// Events were more than their budget, and are told in sum.
+        Withheld = "withheld",
+        /// The kernel wrote a line to its log.
+        KernelLog = "kernel_log",
+        /// A process wanted to use a capability that it does not have.
+        Capability = "capability",
+        /// A file system found itself inconsistent.
+        FsError = "fs_error",
+        /// A thread has waited for long and cannot be woken.
+        HungTask = "hung_task",
+        /// A process did something to a file that is watched.
+        File = "file",
     }
 }
 

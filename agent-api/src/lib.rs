@@ -29,8 +29,8 @@ pub use incident::{
     Template, TemplateList,
 };
 pub use rest::{
-    Accepted, BatchAccepted, EventBucket, EventFacet, EventPage, EventStats, InputError, Missed,
-    Problem, ProcessList, SeriesData, SeriesEntry, SeriesList, SeriesPoint, ValueCount,
+    Accepted, Band, BatchAccepted, EventBucket, EventFacet, EventPage, EventStats, InputError,
+    Missed, Problem, ProcessList, SeriesData, SeriesEntry, SeriesList, SeriesPoint, ValueCount,
 };
 pub use series::{MetricType, SeriesKey};
 pub use status::{

@@ -120,6 +120,29 @@ pub struct SeriesEntry {
     pub first: Timestamp,
     /// Its last sample.
     pub last: Timestamp,
+    /// Where its samples are expected to lie; absent while that is being learned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub band: Option<Band>,
+}
+
+/// Where 99 % of a series' values are expected to lie, by those that the detectors remember.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
+pub struct Band {
+    /// Half of a percent lies below.
+    pub low: f64,
+    /// Half of a percent lies above.
+    pub high: f64,
+}
+
+impl Band {
+    /// Whether a value left the band: it lies outside by more than a tenth of the band's width, so
+    /// that the one value in a hundred that is always just outside does not count.
+    pub fn is_left_by(&self, value: f64) -> bool {
+        let size = self.low.abs().max(self.high.abs());
+        let spare = ((self.high - self.low) * 0.1).max(size * 1e-6);
+        value < self.low - spare || value > self.high + spare
+    }
 }
 
 /// The points of one series.
@@ -132,6 +155,10 @@ pub struct SeriesData {
     pub step: u32,
     /// The points, oldest first; without those that are missing.
     pub points: Vec<SeriesPoint>,
+    /// Where means over this step are expected to lie now; absent while that is being learned, and
+    /// where the series is not watched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub band: Option<Band>,
 }
 
 /// The processes that run.

@@ -64,6 +64,11 @@ pub struct SourceStatus {
     pub received: u64,
     /// Events lost before they could be stored, since the start.
     pub dropped: u64,
+    /// Events beyond their budgets since the start: not told one by one, but counted in events of the
+    /// kind `withheld`. Nothing is lost by it.
+    #[serde(default)]
+    #[cfg_attr(feature = "openapi", oai(default))]
+    pub withheld: u64,
 }
 
 /// On, off or failed.

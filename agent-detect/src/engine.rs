@@ -515,9 +515,10 @@ impl Engine {
         &self.miner
     }
 
-    /// Where 99 % of a series' values are expected to lie; `None` while learning.
-    pub fn band(&self, series: &SeriesKey) -> Option<(f64, f64)> {
-        self.series.get(series)?.detector.band()
+    /// Every watched series, with what is expected at each of its resolutions.
+    pub fn bands(&self) -> impl Iterator<Item = (&SeriesKey, Vec<series::Band>)> {
+        let series = self.series.iter();
+        series.map(|(key, watched)| (key, watched.detector.bands().collect()))
     }
 
     /// What is watched and how long it still learns.

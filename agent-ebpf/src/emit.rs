@@ -51,7 +51,7 @@ fn wake_up() -> u64 {
 
 /// Adds one, although an interrupt on this CPU may do the same in the midst of it.
 #[inline(always)]
-fn add_one(counter: *mut u64) {
+pub(crate) fn add_one(counter: *mut u64) {
     // SAFETY: `counter` is a value of a map, 8-byte aligned, and lives as long as the program. The
     // target has no `AtomicU64::fetch_add`, but the instruction behind it.
     unsafe {

@@ -193,6 +193,13 @@ table! {
         oom_shmem_rss: field("oom", "mark_victim", "shmem_rss"),
         oom_uid: field("oom", "mark_victim", "uid"),
         oom_score_adj: field("oom", "mark_victim", "oom_score_adj"),
+        line_text: field("printk", "console", "msg"),
+        capability: field("capability", "cap_capable", "cap"),
+        capability_result: field("capability", "cap_capable", "ret"),
+        fs_error_device: field("ext4", "ext4_error", "dev"),
+        fs_error_function: field("ext4", "ext4_error", "function"),
+        fs_error_line: field("ext4", "ext4_error", "line"),
+        hang_thread: field("sched", "sched_process_hang", "pid"),
     }
 }
 

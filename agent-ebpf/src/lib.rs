@@ -3,10 +3,16 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+mod filter;
 mod histogram;
 mod layout;
 mod record;
+mod warning;
 
+pub use filter::{
+    IGNORE_CGROUPS, IGNORE_COMMANDS, IGNORE_UIDS, IGNORED_CGROUPS_MAX, IGNORED_MAX, RateKey,
+    WATCH_PREFIX_MAX, WATCH_READS, WATCH_WRITES, WATCHED_MAX, WITHHELD_MAX, WithheldKey,
+};
 pub use histogram::{BUCKETS, BlockKey, FIRST_BOUND_LOG2, Histogram, bucket};
 pub use layout::{
     ABSENT, ARGUMENTS, Argument, Arguments, MEMBERS, Member, Offsets, Settings, TRACEPOINT_FIELDS,
@@ -15,6 +21,10 @@ pub use layout::{
 pub use record::{
     ARGUMENTS_MAX, BlockErrorRecord, COMM_LEN, CgroupRecord, Counts, Credentials, ExecRecord,
     ExitRecord, ForkRecord, Header, Kind, OWNER_CLOSER, OWNER_CONNECTOR, OWNER_LISTENER,
-    OWNER_UNKNOWN, OomRecord, PATH_LEN, SignalRecord, SyscallRecord, TEXT_LEN, Task, TcpRecord,
-    WALK_BROKEN, WALK_DETACHED, WALK_ROOT, Walk,
+    OWNER_UNKNOWN, OomRecord, PATH_LEN, QUIET, SignalRecord, SyscallRecord, TEXT_LEN, Task,
+    TcpRecord, WALK_BROKEN, WALK_DETACHED, WALK_ROOT, Walk,
+};
+pub use warning::{
+    CapabilityRecord, FILE_CHANGE, FILE_DELETE, FILE_READ, FILE_RENAME, FILE_WRITE, FileRecord,
+    FsErrorRecord, HangRecord, LINE_LEN, LineRecord,
 };

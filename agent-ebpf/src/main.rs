@@ -7,15 +7,22 @@
 #![allow(clippy::inline_always)]
 
 mod block;
+mod budget;
+mod capability;
 mod emit;
+mod file;
+mod ignore;
 mod kernel;
 mod oom;
 mod path;
+mod printk;
 mod process;
 mod runqueue;
 mod signal;
 mod syscall;
 mod tcp;
+mod trouble;
+mod withhold;
 
 /// Some helpers are only for programs under the GPL; the licence of the source stays as it is.
 #[unsafe(link_section = "license")]

@@ -8,10 +8,13 @@ use aya_ebpf::maps::PerCpuArray;
 use aya_ebpf::programs::BtfTracePointContext;
 use aya_log_ebpf::debug;
 use hark_ebpf::{
-    ABSENT, ARGUMENTS_MAX, CgroupRecord, ExecRecord, ExitRecord, ForkRecord, Kind, PATH_LEN,
+    ABSENT, ARGUMENTS_MAX, CgroupRecord, ExecRecord, ExitRecord, ForkRecord, Header, Kind,
+    PATH_LEN, QUIET, Task,
 };
 
+use crate::budget::is_within_budget;
 use crate::emit::{emit, emit_bytes, header};
+use crate::ignore::is_ignored;
 use crate::kernel::{
     cgroup_id, comm_of, current_task, global, member, parent_of, started, task_at, value,
 };
@@ -35,6 +38,17 @@ static EXEC: PerCpuArray<ExecScratch> = PerCpuArray::with_max_entries(1, 0);
 #[map]
 static CGROUP: PerCpuArray<CgroupRecord> = PerCpuArray::with_max_entries(1, 0);
 
+/// How a record starts that only the process table needs where `quiet`: else the table would keep
+/// processes that it saw begin and not end.
+#[inline(always)]
+fn header_if_quiet(kind: Kind, task: Task, quiet: bool) -> Header {
+    let mut header = header(kind, task);
+    if quiet {
+        header.kind |= QUIET;
+    }
+    header
+}
+
 // kernel: sched_process_exec(struct task_struct *p, pid_t old_pid, struct linux_binprm *bprm)
 #[btf_tracepoint(function = "sched_process_exec")]
 pub(crate) fn process_exec(ctx: BtfTracePointContext) -> i32 {
@@ -44,6 +58,12 @@ pub(crate) fn process_exec(ctx: BtfTracePointContext) -> i32 {
         return 0;
     };
     let current = current_task();
+    let parent = parent_of(task);
+    let parent_pid = value!(parent, task_tgid => u32);
+    let quiet = is_ignored(&current);
+    if !quiet && !is_within_budget(Kind::Exec, &current, parent_pid) {
+        return 0;
+    }
     // SAFETY: `scratch` is a value of a per-CPU map, and this program never runs twice at a time
     // on one CPU.
     let scratch = unsafe { &mut *scratch };
@@ -51,8 +71,19 @@ pub(crate) fn process_exec(ctx: BtfTracePointContext) -> i32 {
     let texts = scratch.texts.as_mut_ptr();
     record.header = header(Kind::Exec, current);
     record.reserved = 0;
-    let parent = parent_of(task);
-    record.parent = value!(parent, task_tgid => u32);
+    record.parent = parent_pid;
+    if quiet {
+        record.header.kind |= QUIET;
+        // SAFETY: a whole record.
+        unsafe {
+            emit_bytes(
+                Kind::Exec,
+                (&raw const *record).cast(),
+                size_of::<ExecRecord>(),
+            );
+        }
+        return 0;
+    }
     record.parent_comm = comm_of(parent);
 
     let filename = value!(binprm, binprm_filename => u64);
@@ -126,10 +157,15 @@ pub(crate) fn process_fork(ctx: BtfTracePointContext) -> i32 {
     if value!(child, task_pid => u32) != pid {
         return 0; // a thread
     }
+    let current = current_task();
+    let quiet = is_ignored(&current);
+    if !quiet && !is_within_budget(Kind::Fork, &current, current.pid) {
+        return 0;
+    }
     emit(
         Kind::Fork,
         ForkRecord {
-            header: header(Kind::Fork, current_task()),
+            header: header_if_quiet(Kind::Fork, current, quiet),
             child: pid,
             parent: value!(parent_of(child), task_tgid => u32),
         },
@@ -163,13 +199,18 @@ pub(crate) fn process_exit(ctx: BtfTracePointContext) -> i32 {
     };
     let mut this = task_at(leader);
     this.tid = this.pid;
+    let parent = value!(parent_of(leader), task_tgid => u32);
+    let quiet = is_ignored(&this);
+    if !quiet && !is_within_budget(Kind::Exit, &this, parent) {
+        return 0;
+    }
     emit(
         Kind::Exit,
         ExitRecord {
-            header: header(Kind::Exit, this),
+            header: header_if_quiet(Kind::Exit, this, quiet),
             started: started(task),
             status: status.unwrap_or(0),
-            parent: value!(parent_of(leader), task_tgid => u32),
+            parent,
         },
     );
     0

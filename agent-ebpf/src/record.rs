@@ -10,7 +10,7 @@ pub const PATH_LEN: usize = 256;
 pub const ARGUMENTS_MAX: usize = 2047;
 
 /// What a record is. A plain number in the record: what comes from the ring buffer is checked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u32)]
 pub enum Kind {
     /// [`ExecRecord`].
@@ -41,11 +41,21 @@ pub enum Kind {
     Syscall,
     /// [`BlockErrorRecord`].
     BlockError,
+    /// [`crate::LineRecord`].
+    Line,
+    /// [`crate::CapabilityRecord`].
+    Capability,
+    /// [`crate::FsErrorRecord`].
+    FsError,
+    /// [`crate::HangRecord`].
+    Hang,
+    /// [`crate::FileRecord`].
+    File,
 }
 
 impl Kind {
     /// Every one, in the order of their numbers.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 19] = [
         Self::Exec,
         Self::Fork,
         Self::Exit,
@@ -60,6 +70,11 @@ impl Kind {
         Self::TcpRetransmit,
         Self::Syscall,
         Self::BlockError,
+        Self::Line,
+        Self::Capability,
+        Self::FsError,
+        Self::Hang,
+        Self::File,
     ];
 }
 
@@ -91,11 +106,14 @@ pub struct Task {
     pub comm: [u8; COMM_LEN],
 }
 
+/// Set in [`Header::kind`] where the process is ignored: the record is for the process table alone.
+pub const QUIET: u32 = 1 << 31;
+
 /// How each record starts.
 #[derive(Clone, Copy, Debug, Pod, Zeroable)]
 #[repr(C)]
 pub struct Header {
-    /// [`Kind`] as a number.
+    /// [`Kind`] as a number; with [`QUIET`] for processes that are ignored.
     pub kind: u32,
     /// The CPU.
     pub cpu: u32,

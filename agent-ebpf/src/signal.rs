@@ -4,7 +4,9 @@ use aya_ebpf::macros::btf_tracepoint;
 use aya_ebpf::programs::BtfTracePointContext;
 use hark_ebpf::{Kind, SignalRecord};
 
+use crate::budget::is_within_budget;
 use crate::emit::{emit, header};
+use crate::ignore::is_ignored;
 use crate::kernel::{current_task, global, read, task_at};
 
 /// `SEND_SIG_PRIV` of the kernel: instead of an address, it says that the kernel itself sends.
@@ -43,11 +45,16 @@ pub(crate) fn signal_generate(ctx: BtfTracePointContext) -> i32 {
     // SIGILL, SIGTRAP, SIGBUS, SIGFPE and SIGSEGV carry an address when a fault raised them.
     let fault = code > 0 && code != SI_KERNEL && matches!(signal, 4 | 5 | 7 | 8 | 11);
     let receiver: u64 = ctx.arg::<*const u8>(2) as u64;
+    let receiver = task_at(receiver);
+    let sender = current_task();
+    if is_ignored(&receiver) || !is_within_budget(Kind::Signal, &receiver, sender.pid) {
+        return 0;
+    }
     emit(
         Kind::Signal,
         SignalRecord {
-            header: header(Kind::Signal, task_at(receiver)),
-            sender: current_task(),
+            header: header(Kind::Signal, receiver),
+            sender,
             address: if fault { address } else { 0 },
             signal,
             code,

@@ -9,6 +9,7 @@ use aya_ebpf::maps::{LruHashMap, PerCpuArray};
 use aya_ebpf::programs::TracePointContext;
 use hark_ebpf::{Credentials, Kind, SyscallRecord};
 
+use crate::budget::is_wanted;
 use crate::emit::{emit_bytes, header};
 use crate::kernel::{current, current_task, global, read_or_zero, value};
 
@@ -106,7 +107,7 @@ fn tell(ctx: &TracePointContext, is_news: impl FnOnce(&SyscallRecord) -> bool) -
     record.header = header(Kind::Syscall, current_task());
     record.result = read_or_zero(ctx.as_ptr() as u64, RESULT);
     record.after = credentials();
-    if is_news(record) {
+    if is_news(record) && is_wanted(Kind::Syscall, &record.header.task) {
         // SAFETY: a whole record.
         unsafe {
             emit_bytes(

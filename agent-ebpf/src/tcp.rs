@@ -10,6 +10,7 @@ use hark_ebpf::{
     ABSENT, Kind, OWNER_CLOSER, OWNER_CONNECTOR, OWNER_LISTENER, OWNER_UNKNOWN, Task, TcpRecord,
 };
 
+use crate::budget::is_wanted;
 use crate::emit::{emit, header, now};
 use crate::kernel::{current_task, global, member, read, value};
 
@@ -245,6 +246,9 @@ fn change(sock: u64, old: u32, new: u32) -> Option<()> {
             } else {
                 Kind::TcpAccept
             };
+            if !is_wanted(kind, &connection.task) {
+                return None;
+            }
             let mut record = record(kind, ends, connection);
             record.state = old;
             emit(kind, record);
@@ -287,6 +291,9 @@ fn closed(sock: u64, old: u32) -> Option<()> {
     } else {
         Kind::TcpClose
     };
+    if !is_wanted(kind, &connection.task) {
+        return None;
+    }
     let mut record = record(kind, ends, connection);
     record.state = old;
     record.error = value!(sock, sk_err => i32);
@@ -326,6 +333,9 @@ fn about_socket(kind: Kind, sock: u64) -> Option<()> {
         Some(connection) => connection,
         None => unseen(sock, ends.local_port),
     };
+    if !is_wanted(kind, &connection.task) {
+        return None;
+    }
     let mut record = record(kind, ends, connection);
     record.state = u32::from(value!(sock, skc_state => u8));
     emit(kind, record);
@@ -367,6 +377,9 @@ fn reset_sent(sock: u64, skb: u64, reason: u32) -> Option<()> {
             ended: 0,
         },
     };
+    if !is_wanted(Kind::TcpResetSent, &connection.task) {
+        return None;
+    }
     let mut record = record(Kind::TcpResetSent, ends, connection);
     record.reason = reason;
     if sock != 0 {

@@ -1,6 +1,6 @@
 //! Control groups: which hierarchy, which path, and what the path says about unit and container.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -138,6 +138,23 @@ impl Cgroups {
     /// The hierarchy.
     pub(crate) fn hierarchy(&self) -> &Hierarchy {
         &self.hierarchy
+    }
+
+    /// Ids of the groups at these paths and below them.
+    pub(crate) fn ids_below(&self, paths: &[String]) -> BTreeSet<u64> {
+        let is_below = |group: &Cgroup| {
+            paths.iter().any(|path| {
+                group
+                    .path
+                    .strip_prefix(path.trim_end_matches('/'))
+                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            })
+        };
+        self.by_id
+            .iter()
+            .filter(|(_, group)| is_below(group))
+            .map(|(id, _)| *id)
+            .collect()
     }
 
     fn walk(&mut self, root: &Path, directory: &Path, depth: usize) {

@@ -7,8 +7,8 @@ use bytemuck::AnyBitPattern;
 use hark_api::Process;
 use hark_ebpf::{
     BlockErrorRecord, CgroupRecord, ExecRecord, ExitRecord, ForkRecord, Header, Kind, OWNER_CLOSER,
-    OWNER_CONNECTOR, OWNER_LISTENER, OomRecord, SignalRecord, Task, TcpRecord, WALK_DETACHED,
-    WALK_ROOT, Walk,
+    OWNER_CONNECTOR, OWNER_LISTENER, OomRecord, QUIET, SignalRecord, Task, TcpRecord,
+    WALK_DETACHED, WALK_ROOT, Walk,
 };
 
 use crate::clock::Clock;
@@ -20,6 +20,7 @@ use crate::latency;
 use crate::table::Table;
 
 mod syscall;
+mod warning;
 
 /// The bytes are no record that this agent knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +38,7 @@ fn read<T: AnyBitPattern>(bytes: &[u8]) -> Result<T, Malformed> {
 }
 
 /// Text up to its zero.
-fn text(bytes: &[u8]) -> String {
+pub(crate) fn text(bytes: &[u8]) -> String {
     let end = bytes.iter().position(|b| *b == 0).unwrap_or(bytes.len());
     String::from_utf8_lossy(&bytes[..end]).into_owned()
 }
@@ -68,7 +69,10 @@ impl Decoder {
         table: &mut Table,
     ) -> Result<Option<KernelEvent>, Malformed> {
         let header: Header = read(bytes)?;
-        let kind = *Kind::ALL.get(header.kind as usize).ok_or(Malformed)?;
+        let quiet = header.kind & QUIET != 0;
+        let kind = *Kind::ALL
+            .get((header.kind & !QUIET) as usize)
+            .ok_or(Malformed)?;
         let (process, data) = match kind {
             Kind::Exec => exec(bytes, table)?,
             Kind::Fork => fork(bytes, table)?,
@@ -89,8 +93,16 @@ impl Decoder {
             | Kind::TcpResetReceived
             | Kind::TcpRetransmit => self.tcp(kind, bytes, table)?,
             Kind::Syscall => syscall::decode(bytes, table)?,
+            Kind::Line => warning::line(bytes)?,
+            Kind::Capability => warning::capability(bytes, table)?,
+            Kind::FsError => warning::fs_error(bytes, table)?,
+            Kind::Hang => warning::hang(bytes, table)?,
+            Kind::File => warning::file(bytes, table)?,
             Kind::BlockError => (None, Data::BlockError(block_error(bytes)?)),
         };
+        if quiet {
+            return Ok(None);
+        }
         Ok(Some(KernelEvent {
             time: clock.wall(header.time),
             process: process.map(Box::new),

@@ -15,4 +15,7 @@ pub enum Error {
     /// The reader's thread could not be started.
     #[error("cannot start the thread that reads kernel events: {0}")]
     Thread(std::io::Error),
+    /// The kernel refused to change who is heard, and how much.
+    #[error("cannot change the kernel side's budgets and ignored processes: {0}")]
+    Filter(#[from] aya::maps::MapError),
 }

@@ -52,6 +52,18 @@ pub enum Data {
     Module(Module),
     /// A block device failed to do something.
     BlockError(BlockError),
+    /// The kernel wrote a line to its log.
+    KernelLine(KernelLine),
+    /// A process wanted to use a capability that it does not have.
+    CapabilityDenied(CapabilityDenied),
+    /// A file system found itself inconsistent.
+    FsError(FsError),
+    /// A thread has waited for long and cannot be woken.
+    HungThread(HungThread),
+    /// A process did something to a file that is watched.
+    FileAccess(FileAccess),
+    /// Events were more than their budget, and are told in sum.
+    Withheld(Withheld),
 }
 
 /// A program was executed.
@@ -359,4 +371,93 @@ pub struct BlockError {
     pub bytes: u32,
     /// What went wrong, in the kernel's words, as in `I/O`.
     pub error: &'static str,
+}
+
+/// Events were more than their budget, and are told in sum. The event's process is the one that brought
+/// most of them about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Withheld {
+    /// The budget, as in `exec`.
+    pub of: &'static str,
+    /// Command name of the processes that the events were about; absent where they were too many to be
+    /// told apart.
+    pub command: Option<String>,
+    /// How many events.
+    pub count: u64,
+    /// Time since the first of them, in nanoseconds.
+    pub duration: u64,
+    /// Who brought them about, the most frequent first: the parents of what was executed or ended, the
+    /// senders of signals.
+    pub causes: Vec<Cause>,
+}
+
+/// A process that brought events about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cause {
+    /// Process id.
+    pub pid: u32,
+    /// Command name; absent where the process has gone.
+    pub comm: Option<String>,
+    /// How many events.
+    pub count: u64,
+}
+
+/// The kernel wrote a line to its log. It writes on behalf of any process, so none is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KernelLine {
+    /// At most 255 bytes of it.
+    pub text: String,
+}
+
+/// A process wanted to use a capability that it does not have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CapabilityDenied {
+    /// Its name, as in `CAP_NET_ADMIN`.
+    pub capability: String,
+}
+
+/// A file system found itself inconsistent. The event's process used it as that came out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FsError {
+    /// The device's kernel name, as in `sda1`.
+    pub device: String,
+    /// Function of the kernel that found it.
+    pub function: String,
+    /// Line of the kernel's source.
+    pub line: u32,
+}
+
+/// A thread has waited for long (`kernel.hung_task_timeout_secs`) and cannot be woken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HungThread {
+    /// Thread id.
+    pub tid: u32,
+}
+
+/// A process did something to a file that is watched, or was refused to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileAccess {
+    /// What.
+    pub operation: FileOperation,
+    /// The path as the process gave it; may be cut after 127 bytes.
+    pub path: String,
+    /// Flags of an opening, as in open(2).
+    pub flags: u64,
+    /// Why it was refused, as `errno`; 0 where it was not.
+    pub error: i32,
+}
+
+/// What was done to a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileOperation {
+    /// Opened for reading.
+    Read,
+    /// Opened so that it may be changed.
+    Write,
+    /// Removed.
+    Delete,
+    /// Given another name, or replaced by another.
+    Rename,
+    /// Cut, or given another mode or owner.
+    Change,
 }

@@ -21,6 +21,16 @@ pub enum Feature {
     BlockLatency,
     /// How long runnable threads wait for a CPU, as a histogram.
     RunqueueLatency,
+    /// Lines of the kernel's own log.
+    KernelLog,
+    /// Capabilities that processes wanted to use and do not have.
+    Capability,
+    /// File systems that found themselves inconsistent.
+    FsError,
+    /// Threads that have waited for long and cannot be woken.
+    Hang,
+    /// Files at paths that are watched: opened, changed, removed.
+    File,
     /// The kernel programs' own diagnostics.
     Log,
 }
@@ -40,6 +50,11 @@ impl Feature {
         Self::Audit,
         Self::BlockLatency,
         Self::RunqueueLatency,
+        Self::KernelLog,
+        Self::Capability,
+        Self::FsError,
+        Self::Hang,
+        Self::File,
         Self::Log,
     ];
 
@@ -53,6 +68,11 @@ impl Feature {
             Self::Audit => "audit",
             Self::BlockLatency => "block_latency",
             Self::RunqueueLatency => "runqueue_latency",
+            Self::KernelLog => "kernel_log",
+            Self::Capability => "capability",
+            Self::FsError => "fs_error",
+            Self::Hang => "hang",
+            Self::File => "file",
             Self::Log => "log",
         }
     }
@@ -67,6 +87,11 @@ impl Feature {
             Self::Audit => "privileges changed, processes traced, mounts, BPF programs and modules",
             Self::BlockLatency => "failures of block devices, and how long they take",
             Self::RunqueueLatency => "how long runnable threads wait for a CPU",
+            Self::KernelLog => "lines of the kernel's own log",
+            Self::Capability => "capabilities that processes wanted to use and do not have",
+            Self::FsError => "ext4 file systems that found themselves inconsistent",
+            Self::Hang => "threads that have waited for long and cannot be woken",
+            Self::File => "files at paths that are watched: opened, changed, removed",
             Self::Log => "the kernel programs' own diagnostics",
         }
     }

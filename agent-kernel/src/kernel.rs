@@ -2,11 +2,11 @@
 
 use std::fmt;
 use std::os::fd::OwnedFd;
-use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use aya::maps::{HashMap, Map, MapData, RingBuf};
+use aya::maps::{HashMap, MapData, RingBuf};
 use aya_log::EbpfLogger;
 use hark_api::{Feature as FeatureReport, FeatureState, ProgramCost};
 use hark_ebpf::Task;
@@ -14,18 +14,22 @@ use hark_ebpf::Task;
 use crate::clock;
 use crate::decode::Decoder;
 use crate::diagnostics::Diagnostics;
+use crate::filter::Maps;
 use crate::latency::Tables;
 use crate::listeners;
-use crate::loader::{self, Loaded};
+use crate::loader::{self, Loaded, take_map};
 use crate::programs::PROGRAMS;
 use crate::reader::{Counts, Reader, Tally, sum};
-use crate::{Error, Feature, KernelEvent, LatencyTables, Options, Processes};
+use crate::withheld::{Account, Totals, totals};
+use crate::{Error, Feature, Filter, KernelEvent, LatencyTables, Options, Processes};
 
 /// Listens to the kernel until it is dropped.
 pub struct Kernel {
     loaded: Loaded,
     tables: Tables,
     counts: Option<Arc<Counts>>,
+    withheld: Option<Arc<Totals>>,
+    filter: Option<Arc<Mutex<Maps>>>,
     tally: Arc<Tally>,
     processes: Processes,
     /// Tells the reader to stop, by being closed.
@@ -43,6 +47,8 @@ pub struct Counters {
     /// Records read from the ring buffer. Once nothing is under way, `emitted = received + dropped`.
     pub received: u64,
     /// Events that the sink did not take.
+    pub refused: u64,
+    /// Events beyond their budgets, which summaries count; they are not among the emitted.
     pub withheld: u64,
     /// Received records that made no sense; more than 0 is a bug.
     pub malformed: u64,
@@ -58,7 +64,7 @@ impl Kernel {
     /// `sink`, from a thread of its own, in batches in the order in which it happened.
     ///
     /// The sink takes events out of the batch, and must not wait: what it leaves there is dropped
-    /// and counted as withheld.
+    /// and counted as refused.
     ///
     /// Features that do not work here are reported by [`Self::features`], with the reason. Needs
     /// `CAP_BPF`, `CAP_PERFMON` and, for statistics, `CAP_SYS_ADMIN`, only during this call: what is
@@ -87,6 +93,8 @@ impl Kernel {
                 runqueue: None,
             },
             counts: None,
+            withheld: None,
+            filter: None,
             tally: Arc::clone(&tally),
             processes: processes.clone(),
             stop: None,
@@ -100,15 +108,24 @@ impl Kernel {
             return Ok(kernel);
         };
 
-        kernel.tables.block = take_map(&mut ebpf, "BLOCK_LATENCY", block);
-        kernel.tables.runqueue = take_map(&mut ebpf, "RUNQUEUE_LATENCY", runqueue);
-        if let Some(map) = take_map::<HashMap<_, [u32; 2], TaskWords>>(&mut ebpf, "LISTENERS", tcp)
+        kernel.tables.block = take_map(&mut ebpf, "BLOCK_LATENCY").filter(|_| block);
+        kernel.tables.runqueue = take_map(&mut ebpf, "RUNQUEUE_LATENCY").filter(|_| runqueue);
+        if tcp
+            && let Some(map) = take_map::<HashMap<_, [u32; 2], TaskWords>>(&mut ebpf, "LISTENERS")
         {
             remember_listeners(map);
         }
-        let counts = take_map::<Counts>(&mut ebpf, "COUNTS", true).map(Arc::new);
-        let ring = take_map::<RingBuf<_>>(&mut ebpf, "EVENTS", true);
-        if let (Some(counts), Some(ring)) = (counts, ring) {
+        let counts = take_map::<Counts>(&mut ebpf, "COUNTS").map(Arc::new);
+        let ring = take_map::<RingBuf<_>>(&mut ebpf, "EVENTS");
+        let filter = Maps::take(&mut ebpf);
+        let account = Account::take(&mut ebpf);
+        kernel.withheld = take_map::<Totals>(&mut ebpf, "WITHHELD_TOTALS").map(Arc::new);
+        if let (Some(counts), Some(ring), Some(filter), Some(account), Some(totals)) =
+            (counts, ring, filter, account, kernel.withheld.clone())
+        {
+            let filter = Arc::new(Mutex::new(filter));
+            kernel.filter = Some(Arc::clone(&filter));
+            kernel.set_filter(&options.filter)?;
             kernel.counts = Some(Arc::clone(&counts));
             if process {
                 // What changes from here on waits in the ring buffer.
@@ -125,6 +142,9 @@ impl Kernel {
                 decoder: Decoder::new(std::mem::take(&mut kernel.loaded.reset_reasons)),
                 processes,
                 tally,
+                filter,
+                account,
+                totals,
                 sink,
                 poll_interval: options.poll_interval,
                 stop: stop_here,
@@ -155,11 +175,29 @@ impl Kernel {
             emitted,
             dropped,
             received,
-            withheld: self.tally.withheld.load(Relaxed),
+            refused: self.tally.refused.load(Relaxed),
+            withheld: self
+                .withheld
+                .as_ref()
+                .map_or(0, |map| totals(map).iter().sum()),
             malformed: self.tally.malformed.load(Relaxed),
             missed: self.missed(),
             untracked: self.processes.overflowed(),
         }
+    }
+
+    /// Changes who is heard, and how much, while the programs run. What had been used up of the former
+    /// budgets counts no more.
+    ///
+    /// # Errors
+    /// The kernel refuses the change, as some before 5.19 do once privileges are given up.
+    pub fn set_filter(&self, filter: &Filter) -> Result<(), Error> {
+        let Some(maps) = &self.filter else {
+            return Ok(()); // nothing is heard
+        };
+        let mut table = self.processes.write();
+        let mut maps = maps.lock().unwrap_or_else(PoisonError::into_inner);
+        maps.set(filter, table.cgroups())
     }
 
     fn missed(&self) -> u64 {
@@ -216,14 +254,6 @@ fn take(loaded: &mut Loaded) -> Loaded {
         features: std::mem::take(&mut loaded.features),
         reset_reasons: std::mem::take(&mut loaded.reset_reasons),
         statistics: loaded.statistics.take(),
-    }
-}
-
-fn take_map<T: TryFrom<Map>>(ebpf: &mut aya::Ebpf, name: &str, wanted: bool) -> Option<T> {
-    if wanted {
-        T::try_from(ebpf.take_map(name)?).ok()
-    } else {
-        None
     }
 }
 

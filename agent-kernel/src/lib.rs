@@ -15,6 +15,7 @@ mod diagnostics;
 mod error;
 mod event;
 mod feature;
+mod filter;
 mod kernel;
 mod latency;
 mod layout;
@@ -31,15 +32,18 @@ mod programs;
 mod reader;
 mod table;
 mod tracefs;
+mod withheld;
 
 pub use btf::{Btf, BtfError};
 pub use error::Error;
 pub use event::{
-    BlockError, BpfLoad, ConnectOutcome, Data, Ends, Exec, Exit, ExitStatus, Fork, Identity,
-    KernelEvent, Module, Mount, OomKill, Owner, Privilege, Ptrace, Sender, Signal, SignalResult,
-    TcpAccept, TcpClose, TcpConnect, TcpReset, TcpRetransmit,
+    BlockError, BpfLoad, CapabilityDenied, Cause, ConnectOutcome, Data, Ends, Exec, Exit,
+    ExitStatus, FileAccess, FileOperation, Fork, FsError, HungThread, Identity, KernelEvent,
+    KernelLine, Module, Mount, OomKill, Owner, Privilege, Ptrace, Sender, Signal, SignalResult,
+    TcpAccept, TcpClose, TcpConnect, TcpReset, TcpRetransmit, Withheld,
 };
 pub use feature::{Feature, UnknownFeature};
+pub use filter::{Budgets, Filter, IGNORE_MAX, Ignore, WATCH_MAX, WATCH_PATH_MAX, Watch};
 pub use kernel::{Counters, Kernel};
 pub use latency::{BlockLatency, Histogram, LatencyTables};
 pub use options::Options;

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use aya::maps::Map;
 use aya::programs::{Program as AyaProgram, ProgramError};
 use aya::{Btf as AyaBtf, Ebpf, EbpfError, EbpfLoader};
 use aya_log::Level;
@@ -137,6 +138,11 @@ pub(crate) fn load(options: &Options, attach: bool) -> Result<Loaded, Error> {
     })
 }
 
+/// Takes a map out of the loaded object.
+pub(crate) fn take_map<T: TryFrom<Map>>(ebpf: &mut Ebpf, name: &str) -> Option<T> {
+    T::try_from(ebpf.take_map(name)?).ok()
+}
+
 /// Kernels before 5.11 charge maps to this limit; later ones ignore it.
 fn raise_memlock() {
     let unlimited = rustix::process::Rlimit {
@@ -188,6 +194,8 @@ fn load_object(
         (Feature::Tcp, "CONNECTIONS"),
         (Feature::Tcp, "LISTENERS"),
         (Feature::Audit, "SYSCALLS"),
+        (Feature::Capability, "DENIALS"),
+        (Feature::File, "FILE_CALLS"),
         (Feature::BlockLatency, "BLOCK_ISSUED"),
         (Feature::BlockLatency, "BLOCK_LATENCY"),
         (Feature::RunqueueLatency, "RUNQUEUE_SINCE"),
@@ -251,7 +259,13 @@ impl Available<'_> {
 fn places(hook: Hook, events: &Path) -> Vec<(&'static str, String)> {
     let (calls, when) = match hook {
         Hook::Btf(_) => return Vec::new(),
-        Hook::Classic(category, name) => return vec![(category, name.to_owned())],
+        Hook::Classic(category, name) => {
+            let is_there = events.join(category).join(name).is_dir();
+            return is_there
+                .then(|| (category, name.to_owned()))
+                .into_iter()
+                .collect();
+        }
         Hook::Enter(calls) => (calls, "enter"),
         Hook::Exit(calls) => (calls, "exit"),
     };

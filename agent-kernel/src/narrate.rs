@@ -4,6 +4,8 @@ use hark_api::{Event, EventId, Fields, Kind, Level, Source, Timestamp, Verdict};
 use rustix::io::Errno;
 
 mod audit;
+mod storm;
+mod warning;
 
 use crate::event::{
     BlockError, ConnectOutcome, Data, Ends, Exec, ExitStatus, KernelEvent, OomKill, Owner, Signal,
@@ -30,6 +32,12 @@ impl KernelEvent {
             Data::BpfLoad(_) => Kind::BpfLoad,
             Data::Module(_) => Kind::Module,
             Data::BlockError(_) => Kind::BlockError,
+            Data::Withheld(_) => Kind::Withheld,
+            Data::KernelLine(_) => Kind::KernelLog,
+            Data::CapabilityDenied(_) => Kind::Capability,
+            Data::FsError(_) => Kind::FsError,
+            Data::HungThread(_) => Kind::HungTask,
+            Data::FileAccess(_) => Kind::File,
         }
     }
 
@@ -51,12 +59,15 @@ impl KernelEvent {
                     Level::Info
                 }
             }
-            Data::OomKill(_) => Level::Critical,
-            Data::BlockError(_) => Level::Error,
+            Data::OomKill(_) | Data::FsError(_) => Level::Critical,
+            Data::BlockError(_) | Data::HungThread(_) => Level::Error,
+            Data::Withheld(_) => Level::Warning,
             Data::Ptrace(_)
             | Data::Mount(_)
             | Data::BpfLoad(_)
             | Data::Module(_)
+            | Data::CapabilityDenied(_)
+            | Data::FileAccess(_)
             | Data::TcpConnect(TcpConnect {
                 outcome: ConnectOutcome::Failed(_),
                 ..
@@ -81,6 +92,12 @@ impl KernelEvent {
             Data::BpfLoad(load) => audit::bpf_load(load, &who, &mut fields),
             Data::Module(module) => audit::module(module, &who, &mut fields),
             Data::BlockError(error) => narrate_block_error(error, &mut fields),
+            Data::KernelLine(line) => line.text,
+            Data::CapabilityDenied(denied) => warning::capability(denied, &who, &mut fields),
+            Data::FsError(error) => warning::fs_error(error, &who, &mut fields),
+            Data::HungThread(hung) => warning::hang(hung, &who, &mut fields),
+            Data::FileAccess(access) => warning::file(access, &who, &mut fields),
+            Data::Withheld(withheld) => storm::withheld(withheld, &mut fields),
             Data::Exec(exec) => narrate_exec(exec, &mut fields),
             Data::Fork(fork) => {
                 fields.set("child", fork.child);

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::Feature;
+use crate::{Feature, Filter};
 
 /// How to listen. [`Options::default`] is right for most hosts.
 #[derive(Clone, Debug)]
@@ -22,6 +22,8 @@ pub struct Options {
     pub signals: u64,
     /// How many processes are remembered, ended ones included.
     pub max_processes: usize,
+    /// Who is heard, and how much; [`crate::Kernel::set_filter`] changes it later.
+    pub filter: Filter,
     /// The kernel programs to load instead of those that hark was built with.
     pub object: Option<PathBuf>,
 }
@@ -35,6 +37,7 @@ impl Default for Options {
             statistics: false,
             signals: DEFAULT_SIGNALS,
             max_processes: 32_768,
+            filter: Filter::NONE,
             object: None,
         }
     }

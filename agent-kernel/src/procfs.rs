@@ -60,6 +60,14 @@ pub(crate) fn task(pid: u32) -> Option<Task> {
     })
 }
 
+/// The process that a thread belongs to.
+pub(crate) fn process_of(tid: u32) -> Option<u32> {
+    let status = std::fs::read_to_string(format!("/proc/{tid}/status")).ok()?;
+    status
+        .lines()
+        .find_map(|line| line.strip_prefix("Tgid:")?.trim().parse().ok())
+}
+
 fn uid(pid: u32) -> Option<u32> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     status.lines().find_map(|line| {

@@ -36,6 +36,22 @@ const SAFETY: &[&str] = &[
     "delete_module",
 ];
 
+/// Those that open, remove and rename files.
+const FILES: &[&str] = &[
+    "open",
+    "openat",
+    "openat2",
+    "unlink",
+    "unlinkat",
+    "rename",
+    "renameat",
+    "renameat2",
+];
+/// Those that change a file that their first argument names.
+const CHANGE: &[&str] = &["truncate", "chmod", "chown", "creat"];
+/// Those that change a file that their second argument names.
+const CHANGE_AT: &[&str] = &["fchmodat", "fchmodat2", "fchownat"];
+
 /// A program in the object.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Program {
@@ -55,6 +71,14 @@ const fn program(feature: Feature, name: &'static str, hook: Hook) -> Program {
         feature,
         hook,
         required: true,
+    }
+}
+
+/// A program of the feature `file`, for calls that some architectures or kernels do not have.
+const fn old_call(name: &'static str, calls: &'static [&'static [&'static str]]) -> Program {
+    Program {
+        required: false,
+        ..program(Feature::File, name, Hook::Enter(calls))
     }
 }
 
@@ -132,6 +156,48 @@ pub(crate) const PROGRAMS: &[Program] = &[
         Feature::RunqueueLatency,
         "runqueue_switch",
         Hook::Btf("sched_switch"),
+    ),
+    program(
+        Feature::KernelLog,
+        "kernel_line",
+        Hook::Classic("printk", "console"),
+    ),
+    program(
+        Feature::Capability,
+        "capability_denied",
+        Hook::Classic("capability", "cap_capable"),
+    ),
+    program(
+        Feature::FsError,
+        "fs_error",
+        Hook::Classic("ext4", "ext4_error"),
+    ),
+    program(
+        Feature::Hang,
+        "task_hung",
+        Hook::Classic("sched", "sched_process_hang"),
+    ),
+    old_call("file_open", &[&["open"]]),
+    program(Feature::File, "file_openat", Hook::Enter(&[&["openat"]])),
+    old_call("file_openat2", &[&["openat2"]]),
+    old_call("file_unlink", &[&["unlink"]]),
+    program(
+        Feature::File,
+        "file_unlinkat",
+        Hook::Enter(&[&["unlinkat"]]),
+    ),
+    old_call("file_rename", &[&["rename"]]),
+    program(
+        Feature::File,
+        "file_renameat",
+        Hook::Enter(&[&["renameat", "renameat2"]]),
+    ),
+    old_call("file_change", &[CHANGE]),
+    program(Feature::File, "file_changeat", Hook::Enter(&[CHANGE_AT])),
+    program(
+        Feature::File,
+        "file_exit",
+        Hook::Exit(&[FILES, CHANGE, CHANGE_AT]),
     ),
 ];
 

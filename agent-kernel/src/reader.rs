@@ -1,8 +1,8 @@
 //! The thread that reads the ring buffer.
 
 use std::os::fd::{AsFd as _, OwnedFd};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use aya::maps::{MapData, PerCpuArray, RingBuf};
@@ -13,6 +13,8 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use crate::clock::{Clock, since_boot};
 use crate::decode::Decoder;
 use crate::diagnostics::Diagnostics;
+use crate::filter::Maps;
+use crate::withheld::{Account, Totals, totals};
 use crate::{KernelEvent, Processes};
 
 /// Events are handed on in batches of at most this many.
@@ -25,7 +27,7 @@ const CHECK: Duration = Duration::from_secs(1);
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     pub(crate) received: AtomicU64,
-    pub(crate) withheld: AtomicU64,
+    pub(crate) refused: AtomicU64,
     pub(crate) malformed: AtomicU64,
 }
 
@@ -55,6 +57,9 @@ pub(crate) struct Reader<S> {
     pub(crate) decoder: Decoder,
     pub(crate) processes: Processes,
     pub(crate) tally: Arc<Tally>,
+    pub(crate) filter: Arc<Mutex<Maps>>,
+    pub(crate) account: Account,
+    pub(crate) totals: Arc<Totals>,
     pub(crate) sink: S,
     pub(crate) poll_interval: Duration,
     /// Readable once the thread shall end.
@@ -77,10 +82,12 @@ impl<S: FnMut(&mut Vec<KernelEvent>)> Reader<S> {
             // has its turn, too.
             while self.read_batch(&mut batch) {}
             if stopping {
+                self.sum_up(true, &mut batch);
                 return;
             }
             if checked.elapsed() >= CHECK {
                 checked = Instant::now();
+                let mut unknown = self.sum_up(false, &mut batch);
                 let (_, dropped) = sum(&self.counts);
                 if dropped > lost {
                     tracing::warn!(
@@ -88,12 +95,29 @@ impl<S: FnMut(&mut Vec<KernelEvent>)> Reader<S> {
                         "kernel events were lost: the ring buffer was full"
                     );
                     lost = dropped;
-                    if kept {
-                        self.processes.write().resync(since_boot());
-                    }
+                    unknown = true;
+                }
+                if kept && unknown {
+                    self.processes.write().resync(since_boot());
                 }
             }
         }
+    }
+
+    /// Tells what budgets held back, and keeps up with control groups. True where the process table
+    /// missed something by it.
+    fn sum_up(&mut self, all: bool, batch: &mut Vec<KernelEvent>) -> bool {
+        let totals = totals(&self.totals);
+        let missed = {
+            let mut table = self.processes.write();
+            let mut filter = self.filter.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Err(error) = filter.follow(table.cgroups()) {
+                tracing::warn!(%error, "control groups that are ignored cannot be followed");
+            }
+            self.account.look(totals, all, &mut table, batch)
+        };
+        self.hand_on(batch);
+        missed
     }
 
     /// Sleeps until there is much to read, the interval is over, or it is time to stop: true.
@@ -138,11 +162,15 @@ impl<S: FnMut(&mut Vec<KernelEvent>)> Reader<S> {
             }
         }
         self.tally.received.fetch_add(records as u64, Relaxed);
+        self.hand_on(batch);
+        records == BATCH
+    }
+
+    fn hand_on(&mut self, batch: &mut Vec<KernelEvent>) {
         if !batch.is_empty() {
             (self.sink)(batch);
-            self.tally.withheld.fetch_add(batch.len() as u64, Relaxed);
+            self.tally.refused.fetch_add(batch.len() as u64, Relaxed);
             batch.clear();
         }
-        records == BATCH
     }
 }

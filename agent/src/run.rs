@@ -315,6 +315,13 @@ impl Running {
         let changes = config::changes(&self.app.config(), &new);
         self.log.set(&new.log.level);
         self.app.store.reconfigure(new.store.options());
+        if let Some(kernel) = &self.app.kernel
+            && let Err(error) = kernel.set_filter(&new.kernel.filter())
+        {
+            tracing::error!(%error, "a restart is needed for kernel.budgets and kernel.ignore");
+            let message = format!("{error}; a restart is needed");
+            self.say(Kind::AgentState, Level::Error, message, Fields::new());
+        }
         self.app.set_config(new);
         tracing::info!(live = ?changes.live, restart = ?changes.restart, "the configuration was reloaded");
         let mut message = format!(

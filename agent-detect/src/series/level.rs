@@ -123,6 +123,15 @@ impl Level {
         &self.value.window
     }
 
+    /// Where 99 % of the remembered values lie; `None` while they are too few.
+    pub(crate) fn band(&self) -> Option<(f64, f64)> {
+        let window = self.window();
+        let at = |share| window.quantile(share).map(f64::from);
+        (window.len() >= MIN_HISTORY)
+            .then(|| at(0.005).zip(at(0.995)))
+            .flatten()
+    }
+
     /// A hole in time: what spans it means nothing.
     pub(crate) fn gap(&mut self) {
         self.last.clear();

@@ -99,6 +99,17 @@ pub struct Assessment {
     pub learning: f64,
 }
 
+/// Where 99 % of the values of one resolution are expected to lie, by those that it remembers.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Band {
+    /// Seconds from one value to the next; each is the mean over them.
+    pub step: f64,
+    /// Half of a percent lies below.
+    pub low: f64,
+    /// Half of a percent lies above.
+    pub high: f64,
+}
+
 /// Gathers points into one of a coarser level.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Gather {
@@ -289,14 +300,8 @@ impl Detector {
             return;
         }
         self.band_due = seen + (seen / 16).clamp(1, 16);
-        if level.window().len() >= MIN_HISTORY {
-            let at = |share| {
-                level
-                    .window()
-                    .quantile(share)
-                    .map(|v| f64::from(v) + offset)
-            };
-            self.band = at(0.005).zip(at(0.995));
+        if let Some((low, high)) = level.band() {
+            self.band = Some((low + offset, high + offset));
         }
     }
 
@@ -316,9 +321,18 @@ impl Detector {
         size_of::<Self>() + levels + self.gathers.capacity() * size_of::<Gather>()
     }
 
-    /// The band that was last computed.
-    pub fn band(&self) -> Option<(f64, f64)> {
-        self.band
+    /// What is expected at each resolution, without those that still learn.
+    pub fn bands(&self) -> impl Iterator<Item = Band> {
+        let offset = self.offset.unwrap_or(0.0);
+        let levels = self.levels.iter().zip(&self.config.levels);
+        levels.filter_map(move |(level, &factor)| {
+            let (low, high) = level.band()?;
+            Some(Band {
+                step: self.config.step * f64::from(factor),
+                low: low + offset,
+                high: high + offset,
+            })
+        })
     }
 }
 

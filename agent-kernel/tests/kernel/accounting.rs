@@ -34,7 +34,7 @@ fn nothing_is_lost_in_a_storm() {
     let id = storm();
     let counters = settled(&listener.kernel);
     assert_eq!(
-        (counters.dropped, counters.withheld, counters.malformed),
+        (counters.dropped, counters.refused, counters.malformed),
         (0, 0, 0),
         "{counters:?}"
     );
@@ -81,7 +81,7 @@ fn what_the_sink_leaves_is_counted() {
     let counters = settled(&kernel);
     assert_eq!(counters.dropped, 0);
     assert!(
-        counters.withheld > 0 && counters.withheld < counters.received,
+        counters.refused > 0 && counters.refused < counters.received,
         "{counters:?}"
     );
 }

@@ -375,6 +375,11 @@ fn kernel(app: &App, writer: &mut Writer) {
             counters.received,
         ),
         (
+            "hark_kernel_withheld_total",
+            "Events beyond their budgets, counted in summaries.",
+            counters.withheld,
+        ),
+        (
             "hark_kernel_malformed_total",
             "Records from the kernel programs that made no sense.",
             counters.malformed,

@@ -32,6 +32,7 @@ impl SeriesApi {
     ) -> poem::Result<Answer<SeriesList>> {
         let store = self.0.store.clone();
         let all = blocking(move || store.series()).await?;
+        let bands = self.0.insight.bands();
         let series = all
             .into_iter()
             .filter(|info| {
@@ -40,6 +41,7 @@ impl SeriesApi {
                     .is_none_or(|name| info.key.as_str().contains(name.as_str()))
             })
             .map(|info| SeriesEntry {
+                band: bands.of(&info.key, Step::Second.secs() as f64),
                 key: info.key,
                 first: info.first,
                 last: info.last,
@@ -105,7 +107,9 @@ impl SeriesApi {
                 ApiError::new(ProblemKind::NotFound, format!("there is no series {key}")).into(),
             );
         }
+        let band = self.0.insight.bands().of(&key, step.secs() as f64);
         Ok(Answer(SeriesData {
+            band,
             key,
             step: step.secs() as u32,
             points: points

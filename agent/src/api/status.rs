@@ -118,13 +118,18 @@ fn source(app: &App, name: SourceName) -> SourceStatus {
         state: FeatureState::On,
         received: counters.received.get(),
         dropped: counters.dropped.get(),
+        withheld: 0,
     };
     match name {
         SourceName::Kernel if !config.kernel.enabled => status.state = FeatureState::Disabled,
         SourceName::Kernel => {
             match &app.kernel {
                 // What found no room in the queue is counted there already.
-                Some(kernel) => status.dropped += kernel.counters().dropped,
+                Some(kernel) => {
+                    let counters = kernel.counters();
+                    status.dropped += counters.dropped;
+                    status.withheld = counters.withheld;
+                }
                 None => {
                     status.state = FeatureState::Unavailable {
                         reason: app.kernel_failure.clone().unwrap_or_default(),

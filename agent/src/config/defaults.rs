@@ -127,11 +127,23 @@ impl Default for Kernel {
             ring: Size(u64::from(kernel.ring_bytes)),
             statistics: kernel.statistics,
             max_processes: kernel.max_processes,
+            budgets: hark_kernel::Budgets::default(),
+            ignore: hark_kernel::Ignore::default(),
+            watch: hark_kernel::Watch::default(),
         }
     }
 }
 
 impl Kernel {
+    /// Who is heard, and how much.
+    pub fn filter(&self) -> hark_kernel::Filter {
+        hark_kernel::Filter {
+            budgets: self.budgets,
+            ignore: self.ignore.clone(),
+            watch: self.watch.clone(),
+        }
+    }
+
     /// In the kernel side's own terms. Unknown features are caught by [`Config::check`].
     pub fn options(&self) -> hark_kernel::Options {
         let disabled =
@@ -149,6 +161,7 @@ impl Kernel {
             ring_bytes: u32::try_from(self.ring.0).unwrap_or(u32::MAX),
             statistics: self.statistics,
             max_processes: self.max_processes,
+            filter: self.filter(),
             ..hark_kernel::Options::default()
         }
     }

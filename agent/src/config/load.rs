@@ -217,20 +217,31 @@ fn set(
             _ => return Err(bad(format!("{name} is no section"))),
         }
     }
+    // A list is of texts or of numbers: its type knows.
+    let numbers = numbers_of(&value).filter(|numbers| check_alone(key, numbers).is_ok());
+    let value = numbers.unwrap_or(value);
+    let checked = check_alone(key, &value).map_err(|error| bad(error.message().to_owned()));
     at.insert(leaf.to_owned(), value);
-    // The type's own parser, for an error that names who gave the value.
-    let mut alone = Table::new();
-    let mut nested = at[leaf].clone();
-    let mut names: Vec<_> = key.split('.').collect();
-    while names.len() > 1 {
+    checked
+}
+
+/// A list of texts that are all whole numbers, as these.
+fn numbers_of(list: &Value) -> Option<Value> {
+    let number = |item: &Value| Some(Value::Integer(item.as_str()?.parse().ok()?));
+    Some(Value::Array(
+        list.as_array()?.iter().map(number).collect::<Option<_>>()?,
+    ))
+}
+
+/// Asks the type's own parser, for an error that names who gave the value.
+fn check_alone(key: &str, value: &Value) -> Result<(), toml::de::Error> {
+    let mut nested = value.clone();
+    for name in key.split('.').rev() {
         let mut outer = Table::new();
-        outer.insert(names.pop().unwrap_or_default().to_owned(), nested);
+        outer.insert(name.to_owned(), nested);
         nested = Value::Table(outer);
     }
-    alone.insert(names[0].to_owned(), nested);
-    Config::deserialize(alone)
-        .map(drop)
-        .map_err(|error| bad(error.message().to_owned()))
+    Config::deserialize(nested).map(drop)
 }
 
 #[cfg(test)]

@@ -167,6 +167,12 @@ pub struct Kernel {
     pub statistics: bool,
     /// Processes that are remembered.
     pub max_processes: usize,
+    /// How many events of a kind one command may cause in a second.
+    pub budgets: hark_kernel::Budgets,
+    /// Whose events are not told.
+    pub ignore: hark_kernel::Ignore,
+    /// Which files are watched.
+    pub watch: hark_kernel::Watch,
 }
 
 /// Vital signs of the host.
@@ -339,6 +345,42 @@ impl Config {
                 "log.level",
                 &format!("is no level and no list of directives: {error}"),
             );
+        }
+        for (key, length) in [
+            ("kernel.ignore.commands", self.kernel.ignore.commands.len()),
+            ("kernel.ignore.uids", self.kernel.ignore.uids.len()),
+            ("kernel.ignore.cgroups", self.kernel.ignore.cgroups.len()),
+        ] {
+            let reason = format!("must have at most {} entries", hark_kernel::IGNORE_MAX);
+            check(length <= hark_kernel::IGNORE_MAX, key, &reason);
+        }
+        for name in &self.kernel.ignore.commands {
+            check(
+                !name.is_empty(),
+                "kernel.ignore.commands",
+                "must have no empty name",
+            );
+        }
+        for path in &self.kernel.ignore.cgroups {
+            check(
+                path.starts_with('/') && path.trim_end_matches('/').len() > 1,
+                "kernel.ignore.cgroups",
+                &format!(
+                    "`{path}` must be a path below the root of all control groups, as in /system.slice/x.service"
+                ),
+            );
+        }
+        for (key, paths) in [
+            ("kernel.watch.read", &self.kernel.watch.read),
+            ("kernel.watch.write", &self.kernel.watch.write),
+        ] {
+            let (most, bytes) = (hark_kernel::WATCH_MAX, hark_kernel::WATCH_PATH_MAX);
+            let reason = format!("must have at most {most} entries");
+            check(paths.len() <= most, key, &reason);
+            for path in paths {
+                let reason = format!("`{path}` must begin with / and have at most {bytes} bytes");
+                check(path.starts_with('/') && path.len() <= bytes, key, &reason);
+            }
         }
         for name in &self.kernel.disabled_features {
             if let Err(error) = name.parse::<hark_kernel::Feature>() {

@@ -4,13 +4,16 @@ use super::Config;
 use super::load::flatten;
 
 /// Keys that take effect at once, by prefix.
-const LIVE: [&str; 9] = [
+const LIVE: [&str; 12] = [
     "api.allowed_hosts",
     "api.allowed_origins",
     "api.group",
     "api.open_metrics",
     "api.search_timeout",
     "ingest.",
+    "kernel.budgets.",
+    "kernel.ignore.",
+    "kernel.watch.",
     "rate_limit.",
     "store.",
     "log.level",

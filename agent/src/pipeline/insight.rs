@@ -1,11 +1,12 @@
 //! What others may know of the detectors, without holding them up.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use hark_api::Template;
-use hark_detect::Learning;
+use hark_api::{Band, SeriesKey, Template};
 use hark_detect::template::Miner;
+use hark_detect::{Engine, Learning, series};
 
 /// How many templates are shown: those seen most.
 pub const MAX_TEMPLATES: usize = 1000;
@@ -16,6 +17,23 @@ pub struct Insight {
     learning: Mutex<Learning>,
     templates: Mutex<Vec<Template>>,
     wanted: AtomicBool,
+    bands: Mutex<Arc<Bands>>,
+}
+
+/// Where each series is expected to lie, as of the last seconds.
+#[derive(Debug, Default)]
+pub struct Bands(HashMap<SeriesKey, Vec<series::Band>>);
+
+impl Bands {
+    /// Where means over so many seconds are expected to lie; `None` where that is not known.
+    pub fn of(&self, key: &SeriesKey, step: f64) -> Option<Band> {
+        let mut bands = self.0.get(key)?.iter();
+        let band = bands.find(|band| (band.step / step - 1.0).abs() < 1e-6)?;
+        Some(Band {
+            low: band.low,
+            high: band.high,
+        })
+    }
 }
 
 impl Insight {
@@ -34,6 +52,18 @@ impl Insight {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+    }
+
+    /// Where series are expected to lie.
+    pub fn bands(&self) -> Arc<Bands> {
+        let bands = self.bands.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&bands)
+    }
+
+    pub(super) fn set_bands(&self, engine: &Engine) {
+        let bands = engine.bands().map(|(key, bands)| (key.clone(), bands));
+        let bands = Arc::new(Bands(bands.collect()));
+        *self.bands.lock().unwrap_or_else(PoisonError::into_inner) = bands;
     }
 
     pub(super) fn set_learning(&self, learning: Learning) {

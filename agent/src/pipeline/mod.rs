@@ -171,6 +171,7 @@ impl From<SourceName> for SourceStatus {
             state: hark_api::FeatureState::On,
             received: 0,
             dropped: 0,
+            withheld: 0,
         }
     }
 }

@@ -18,6 +18,8 @@ use crate::source::host::Second;
 
 /// How often time passes for the detectors, at least.
 const TICK: Duration = Duration::from_secs(1);
+/// How often others learn anew where series are expected to lie: it moves slowly.
+const BANDS_EVERY: Duration = Duration::from_secs(5);
 
 pub(super) struct Scorer {
     pub(super) engine: Engine,
@@ -34,6 +36,9 @@ impl Scorer {
     pub(super) fn run(mut self, queue: &Queue, commit_events: usize, scored: &SyncSender<Group>) {
         let mut saved = Instant::now();
         let mut ticked = Instant::now();
+        let mut bands = Instant::now();
+        // A checkpoint knows them from the start.
+        self.insight.set_bands(&self.engine);
         while let Some(work) = queue.take(commit_events, TICK) {
             let mut group = self.group(work);
             if ticked.elapsed() >= TICK {
@@ -41,6 +46,10 @@ impl Scorer {
                 let findings = self.engine.tick(Timestamp::now());
                 self.add_findings(findings, &mut group);
                 self.insight.set_learning(self.engine.learning());
+                if bands.elapsed() >= BANDS_EVERY {
+                    bands = Instant::now();
+                    self.insight.set_bands(&self.engine);
+                }
             }
             if !group.events.is_empty() && scored.send(group).is_err() {
                 tracing::error!("the thread that commits is gone");

@@ -15,8 +15,17 @@ use tempfile::TempDir;
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Asks again and again until there is an answer.
-pub(crate) fn wait_for<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
-    let until = Instant::now() + PATIENCE;
+pub(crate) fn wait_for<T>(what: &str, ask: impl FnMut() -> Option<T>) -> T {
+    wait_longer(what, PATIENCE, ask)
+}
+
+/// Asks again and again for a time until there is an answer.
+pub(crate) fn wait_longer<T>(
+    what: &str,
+    patience: Duration,
+    mut ask: impl FnMut() -> Option<T>,
+) -> T {
+    let until = Instant::now() + patience;
     loop {
         if let Some(answer) = ask() {
             return answer;
@@ -113,6 +122,15 @@ pub(crate) struct Agent {
 }
 
 impl Agent {
+    /// Whether the kernel tells it of processes.
+    pub(crate) fn hears_the_kernel(&self) -> bool {
+        let status = self.get("/status").json();
+        let features = status["features"].as_array().cloned().unwrap_or_default();
+        features
+            .iter()
+            .any(|f| f["name"] == "process" && f["state"]["is"] == "on")
+    }
+
     fn start(mut command: Command, socket: PathBuf) -> Self {
         let mut child = command
             .stderr(Stdio::piped())

@@ -102,6 +102,46 @@ fn a_reload_applies_what_it_can_and_tells_what_it_cannot() {
 }
 
 #[test]
+fn a_reload_changes_the_budgets_of_a_running_kernel_side_without_privileges() {
+    let place = Place::new();
+    place.config("[kernel.budgets]\nexec = 0\n");
+    let agent = place.start_with(&["--set", "kernel.enabled=true"]);
+    if !agent.hears_the_kernel() {
+        println!("SKIPPED: needs CAP_BPF and CAP_PERFMON; run the tests as root");
+        return;
+    }
+    place.config("[kernel.budgets]\nexec = 2\n");
+    agent.signal(Signal::HUP);
+    let told = wait_for("the reload to be told", || {
+        agent.events("kind:agent_state").first().cloned()
+    });
+    assert_eq!(
+        told["fields"]["changed"],
+        serde_json::json!(["kernel.budgets.exec"])
+    );
+    // A name of its own, so that no other test's executions count.
+    let name = "harkreload";
+    let program = place.path(name);
+    std::os::unix::fs::symlink("/bin/true", &program).expect("a link");
+    for _ in 0..100 {
+        let status = std::process::Command::new(&program).status();
+        assert!(status.expect("executed").success());
+    }
+    let told = wait_for("the storm to be told", || {
+        let told = agent.events("kind:withheld");
+        told.into_iter().find(|e| e["fields"]["command"] == name)
+    });
+    assert_eq!(told["fields"]["of"], "exec");
+    assert!(told["fields"]["count"].as_u64() > Some(0), "{told}");
+    let status = agent.get("/status").json();
+    let sources = status["sources"].as_array().expect("sources").clone();
+    let kernel = sources.iter().find(|s| s["name"] == "kernel");
+    let kernel = kernel.expect("the kernel");
+    assert!(kernel["withheld"].as_u64() >= told["fields"]["count"].as_u64());
+    assert_eq!(kernel["dropped"], 0, "what is withheld is not lost");
+}
+
+#[test]
 fn a_stale_socket_is_replaced_but_no_other_file() {
     let place = Place::new();
     place.start().kill();

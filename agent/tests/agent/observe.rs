@@ -1,8 +1,9 @@
 //! What the agent shows of the host and of itself.
 
 use std::collections::{HashMap, HashSet};
+use std::time::Duration;
 
-use crate::harness::{Answer, Place, Request, is_root, wait_for};
+use crate::harness::{Answer, Place, Request, is_root, wait_for, wait_longer};
 
 #[test]
 fn the_status_tells_what_works() {
@@ -47,6 +48,27 @@ fn series_of_the_host_are_kept() {
         .map(|s| s["key"].clone())
         .collect();
     assert!(names.contains(&key.into()), "{names:?}");
+}
+
+#[test]
+fn a_series_comes_with_the_band_that_was_learned() {
+    let place = Place::new();
+    let agent = place.start();
+    // It never changes, so that the band is known to the digit.
+    let key = "node_memory_MemTotal_bytes";
+    let data = wait_longer("a band", Duration::from_secs(120), || {
+        let answer = agent.get(&format!("/series/data?key={key}&step=1"));
+        let data = (answer.status == 200).then(|| answer.json())?;
+        data["band"].is_object().then_some(data)
+    });
+    let value = data["points"][0]["mean"].as_f64().expect("a number");
+    assert_eq!(data["band"]["low"].as_f64(), Some(value));
+    assert_eq!(data["band"]["high"].as_f64(), Some(value));
+    let listed = agent.get(&format!("/series?name={key}")).json();
+    assert_eq!(listed["series"][0]["band"], data["band"]);
+    // What a minute usually shows is not known from a minute.
+    let minutes = agent.get(&format!("/series/data?key={key}&step=60")).json();
+    assert!(minutes.get("band").is_none(), "{minutes}");
 }
 
 /// Every sample belongs to a family that was introduced, families come once, and no sample comes

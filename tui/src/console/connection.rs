@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use hark_api::client::{Client, ClientError, EventItem, EventQuery};
-use hark_api::{Event, EventId, IncidentRecord, SeriesData, SeriesKey, Status, Timestamp, Vitals};
+use hark_api::{
+    Event, EventId, IncidentRecord, SeriesData, SeriesEntry, Status, Timestamp, Vitals,
+};
 use tokio::sync::{Notify, mpsc};
 
 use super::past;
@@ -47,8 +49,8 @@ pub(crate) enum News {
     Incidents(Vec<IncidentRecord>),
     /// An incident after it was asked to be changed, or why it was not.
     Changed(Result<Box<IncidentRecord>, String>),
-    /// Which series there are.
-    Series(Vec<SeriesKey>),
+    /// Which series there are, and where they are expected to lie.
+    Series(Vec<SeriesEntry>),
     /// Points of a series, of the time that was asked for.
     Data {
         data: Box<SeriesData>,
@@ -84,10 +86,10 @@ pub(crate) async fn answer(client: Client, mut asks: mpsc::Receiver<Ask>, news: 
             continue;
         }
         let answer = match ask {
-            Ask::List => client.series("").await.map(|list| {
-                let keys = list.series.into_iter().map(|entry| entry.key);
-                News::Series(keys.collect())
-            }),
+            Ask::List => {
+                let list = client.series("").await;
+                list.map(|list| News::Series(list.series))
+            }
             Ask::Data { key, from, to } => {
                 let data = client.series_data(&key, from, to).await;
                 data.map(|data| News::Data {

@@ -9,10 +9,10 @@ use hark_api::{SeriesKey, Timestamp};
 use super::state::history::{CURVES, Curve, READINGS, Values};
 
 /// What a series adds to a curve: each value times a weight, and an offset.
-struct Part {
-    key: SeriesKey,
-    curve: Curve,
-    weight: f64,
+pub(crate) struct Part {
+    pub(crate) key: SeriesKey,
+    pub(crate) curve: Curve,
+    pub(crate) weight: f64,
     offset: f64,
 }
 
@@ -63,7 +63,7 @@ pub(crate) async fn fetch(client: &Client) -> Result<Vec<(Timestamp, Values)>, C
 }
 
 /// The series behind the curves, of those that there are.
-fn parts(keys: &[SeriesKey]) -> Vec<Part> {
+pub(crate) fn parts(keys: &[SeriesKey]) -> Vec<Part> {
     let is_user = |key: &&SeriesKey| {
         key.name() == "node_cpu_seconds_total" && key.as_str().contains("mode=\"user\"")
     };

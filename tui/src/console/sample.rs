@@ -1,10 +1,10 @@
 //! Made-up events, vitals and states for tests: ordinary, and hostile.
 
 use hark_api::{
-    Event, EventId, Evidence, Feature, FeatureState, Fields, Health, Incident, IncidentId,
+    Band, Event, EventId, Evidence, Feature, FeatureState, Fields, Health, Incident, IncidentId,
     IncidentRecord, IngestStatus, Kind, Level, Note, Process, ProgramCost, Reason, ReasonCode,
-    ReturnPeriod, SelfUse, Source, SourceStatus, Status, StoreStatus, Suspect, Tier, Timestamp,
-    Verdict, Vitals, vitals,
+    ReturnPeriod, SelfUse, SeriesEntry, SeriesPoint, Source, SourceStatus, Status, StoreStatus,
+    Suspect, Tier, Timestamp, Verdict, Vitals, vitals,
 };
 
 /// 2026-01-31T12:00:00Z.
@@ -258,6 +258,53 @@ pub(crate) fn vitals(second: i64, name: Option<&str>) -> Vitals {
     }
 }
 
+/// Series of these names, without bands.
+pub(crate) fn series(names: &[&str]) -> Vec<SeriesEntry> {
+    let entry = |name: &&str| SeriesEntry {
+        key: (*name).into(),
+        first: NOON.plus_nanos(-3_600_000_000_000),
+        last: NOON,
+        band: None,
+    };
+    names.iter().map(entry).collect()
+}
+
+/// The series of a host whose load is above what is expected, and whose memory is within; the name
+/// stands in every text.
+pub(crate) fn listed(name: Option<&str>) -> Vec<SeriesEntry> {
+    let usual = ["node_load1", "node_memory_MemAvailable_bytes"];
+    let names = usual.map(|usual| name.unwrap_or(usual));
+    let mut entries = series(&names);
+    entries[0].band = Some(LOAD_BAND);
+    entries[1].band = Some(Band {
+        low: 4.2e9,
+        high: 5.6e9,
+    });
+    entries
+}
+
+/// Where the load is expected to lie.
+pub(crate) const LOAD_BAND: Band = Band {
+    low: 0.3,
+    high: 1.1,
+};
+
+/// A quarter of an hour of a load that leaves its band for the last minutes.
+pub(crate) fn load_points() -> Vec<SeriesPoint> {
+    let load = |second: i64| {
+        let wave = (second as f64 / 40.0).sin().mul_add(0.3, 0.7);
+        let rise = (second - 700).max(0) as f64 / 60.0;
+        let value = wave + rise;
+        SeriesPoint {
+            time: NOON.plus_nanos((second - 900) * 1_000_000_000),
+            mean: value,
+            min: value,
+            max: value,
+        }
+    };
+    (0..900).map(load).collect()
+}
+
 /// The state of an agent that lacks something; the name stands in every text.
 pub(crate) fn status(name: Option<&str>) -> Status {
     let text = |usual: &str| name.unwrap_or(usual).to_owned();
@@ -290,18 +337,21 @@ pub(crate) fn status(name: Option<&str>) -> Status {
                 state: FeatureState::On,
                 received: 1_203_456,
                 dropped: 12,
+                withheld: 0,
             },
             SourceStatus {
                 name: text("ingest"),
                 state: FeatureState::On,
                 received: 88_000,
                 dropped: 0,
+                withheld: 0,
             },
             SourceStatus {
                 name: text("journal"),
                 state: FeatureState::Disabled,
                 received: 0,
                 dropped: 0,
+                withheld: 0,
             },
         ],
         features: vec![

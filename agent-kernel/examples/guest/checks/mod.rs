@@ -5,6 +5,7 @@ mod audit;
 mod latency;
 mod process;
 mod tcp;
+mod warning;
 
 use std::process::{Child, Command};
 
@@ -91,6 +92,19 @@ pub(crate) const ALL: &[Check] = &[
         latency::runqueue,
     ),
     Check::new(
+        Feature::KernelLog,
+        "line of the kernel's log",
+        warning::line,
+    ),
+    // "security: add trace event for cap_capable", Linux 6.14
+    Check::new(
+        Feature::Capability,
+        "capability denied",
+        warning::capability,
+    )
+    .since(6, 14),
+    Check::new(Feature::File, "watched file changed", warning::file),
+    Check::new(
         Feature::Signal,
         "emitted = received, none malformed",
         accounts,
@@ -157,7 +171,7 @@ fn accounts(kernel: &Kernel, _: &Hearing) -> Result<(), String> {
     let counters = settled.ok_or_else(|| format!("{:?}", kernel.counters()))?;
     expect("what was dropped", &counters.dropped, &0)?;
     expect("what was malformed", &counters.malformed, &0)?;
-    expect("what was withheld", &counters.withheld, &0)?;
+    expect("what was refused", &counters.refused, &0)?;
     if counters.received > 0 {
         Ok(())
     } else {

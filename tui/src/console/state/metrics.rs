@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use hark_api::{SeriesData, SeriesKey, SeriesPoint, Timestamp};
+use hark_api::{Band, SeriesData, SeriesEntry, SeriesKey, SeriesPoint, Timestamp};
 
 use super::ask::Ask;
 use crate::clean::{self, Clean};
@@ -23,7 +23,7 @@ const SPANS: [i64; 9] = [
 /// The one looked at first.
 const FIRST_SPAN: usize = 2;
 /// How often the list of series is asked for again.
-const LIST_EVERY: i64 = 60 * SECOND;
+const LIST_EVERY: i64 = 30 * SECOND;
 /// How often a live curve is asked for again: each second where each second is a point, else more
 /// rarely.
 const FINE_EVERY: i64 = SECOND;
@@ -42,6 +42,8 @@ pub(crate) struct Loaded {
     key: SeriesKey,
     pub(crate) step: u32,
     pub(crate) points: Vec<SeriesPoint>,
+    /// Where the points are expected to lie, as far as that is known.
+    pub(crate) band: Option<Band>,
     /// The time that the points are of.
     from: Timestamp,
     to: Timestamp,
@@ -188,9 +190,9 @@ impl Metrics {
         };
     }
 
-    /// What is to be asked now to show what is looked at.
-    pub(crate) fn ask(&mut self, now: Timestamp) -> Option<Ask> {
-        let ask = self.wanted(now)?;
+    /// What is to be asked now: the list, and where the curve is shown, what that needs.
+    pub(crate) fn ask(&mut self, now: Timestamp, is_shown: bool) -> Option<Ask> {
+        let ask = self.wanted(now, is_shown)?;
         let since = |then: Timestamp| now.as_nanos() - then.as_nanos();
         if let Some((asked, when)) = &self.asked {
             let alike = match (asked, &ask) {
@@ -208,10 +210,13 @@ impl Metrics {
         Some(ask)
     }
 
-    fn wanted(&self, now: Timestamp) -> Option<Ask> {
+    fn wanted(&self, now: Timestamp, is_shown: bool) -> Option<Ask> {
         let since = |then: Timestamp| now.as_nanos() - then.as_nanos();
         if self.listed.is_none_or(|when| since(when) > LIST_EVERY) {
             return Some(Ask::List);
+        }
+        if !is_shown {
+            return None;
         }
         let (key, _) = self.selected()?;
         let (from, to) = self.window(now);
@@ -240,14 +245,14 @@ impl Metrics {
     }
 
     /// Takes in which series there are.
-    pub(crate) fn list(&mut self, keys: Vec<SeriesKey>, now: Timestamp) {
+    pub(crate) fn list(&mut self, entries: Vec<SeriesEntry>, now: Timestamp) {
         self.listed = Some(now);
         self.asked = None;
-        self.entries = keys
+        self.entries = entries
             .into_iter()
-            .map(|key| Entry {
-                shown: clean::text(key.as_str()).into_owned(),
-                key,
+            .map(|entry| Entry {
+                shown: clean::text(entry.key.as_str()).into_owned(),
+                key: entry.key,
             })
             .collect();
         if self.selected.is_none() {
@@ -269,6 +274,7 @@ impl Metrics {
                 let last = loaded.points.last().map(|point| point.time);
                 let new = data.points.into_iter().filter(|p| Some(p.time) > last);
                 loaded.points.extend(new);
+                loaded.band = data.band;
                 loaded.to = to;
                 // What left the longest fine time is let go.
                 let oldest = to.plus_nanos(-2 * SPANS[3] * SECOND);
@@ -282,6 +288,7 @@ impl Metrics {
                     key: data.key,
                     step: data.step,
                     points: data.points,
+                    band: data.band,
                     from,
                     to,
                 });
@@ -298,7 +305,7 @@ impl Metrics {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::console::sample::NOON;
+    use crate::console::sample::{self, NOON};
 
     fn at(secs: i64) -> Timestamp {
         NOON.plus_nanos(secs * SECOND)
@@ -319,22 +326,24 @@ mod tests {
             key: "a".into(),
             step: 1,
             points: points(from, to),
+            band: None,
         }
     }
 
     #[test]
     fn it_asks_for_the_list_then_the_curve_then_only_for_what_is_new() {
         let mut metrics = Metrics::new();
-        assert_eq!(metrics.ask(at(0)), Some(Ask::List));
-        assert_eq!(metrics.ask(at(1)), None, "the answer is waited for");
-        metrics.list(vec!["a".into(), "b".into()], at(1));
-        let Some(Ask::Data { key, from, to }) = metrics.ask(at(1)) else {
+        assert_eq!(metrics.ask(at(0), true), Some(Ask::List));
+        assert_eq!(metrics.ask(at(1), true), None, "the answer is waited for");
+        metrics.list(sample::series(&["a", "b"]), at(1));
+        assert_eq!(metrics.ask(at(1), false), None, "no curve is shown");
+        let Some(Ask::Data { key, from, to }) = metrics.ask(at(1), true) else {
             panic!("no curve is asked for");
         };
         assert_eq!((key.as_str(), from, to), ("a", at(-899), at(1)));
         metrics.data(data(-899, 1), from, to);
-        assert_eq!(metrics.ask(at(1)), None);
-        let Some(Ask::Data { from, to, .. }) = metrics.ask(at(3)) else {
+        assert_eq!(metrics.ask(at(1), true), None);
+        let Some(Ask::Data { from, to, .. }) = metrics.ask(at(3), true) else {
             panic!("what is new is not asked for");
         };
         assert_eq!((from, to), (at(1), at(3)));
@@ -343,7 +352,9 @@ mod tests {
         assert_eq!(loaded.points.len(), 902);
         // Another series has its own points.
         metrics.move_by(1);
-        assert!(matches!(metrics.ask(at(3)), Some(Ask::Data { key, .. }) if key.as_str() == "b"));
+        assert!(
+            matches!(metrics.ask(at(3), true), Some(Ask::Data { key, .. }) if key.as_str() == "b")
+        );
     }
 
     #[test]
@@ -363,7 +374,7 @@ mod tests {
     fn names_are_found_by_all_their_words() {
         let mut metrics = Metrics::new();
         metrics.list(
-            vec!["node_disk_read".into(), "node_disk_write".into()],
+            sample::series(&["node_disk_read", "node_disk_write"]),
             at(0),
         );
         metrics.set_search("DISK wri");

@@ -2,6 +2,7 @@
 
 pub(crate) mod ask;
 pub(crate) mod browse;
+pub(crate) mod expected;
 pub(crate) mod history;
 pub(crate) mod incidents;
 pub(crate) mod log;
@@ -15,6 +16,7 @@ use hark_api::{Event, EventId, FilterError, IncidentId, Status, Timestamp, Vital
 use tui_input::Input;
 
 use self::browse::Browse;
+use self::expected::Expected;
 use self::history::History;
 use self::incidents::Incidents;
 use self::log::EventLog;
@@ -36,6 +38,8 @@ pub(crate) struct App {
     pub(crate) status: Option<Clean<Status>>,
     pub(crate) vitals: Option<Clean<Vitals>>,
     pub(crate) history: History,
+    /// Where vital signs are expected to lie.
+    pub(crate) expected: Expected,
     pub(crate) log: EventLog,
     /// Events that the agent could not bring here fast enough; it has them stored.
     pub(crate) missed: u64,
@@ -69,6 +73,7 @@ impl App {
             status: None,
             vitals: None,
             history: History::default(),
+            expected: Expected::default(),
             log: EventLog::new(keep),
             missed: 0,
             unusual: Unusual::default(),

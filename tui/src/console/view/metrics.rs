@@ -1,6 +1,6 @@
 //! Metrics: every series that is stored, and one of them over time.
 
-use hark_api::{SeriesPoint, Tier};
+use hark_api::{Band, SeriesPoint, Tier};
 use ratatui::layout::Rect;
 
 use crate::console::keys::Action;
@@ -108,6 +108,9 @@ fn curve(canvas: &mut Canvas<'_>, area: Rect, app: &App) {
         return;
     }
     summary(canvas, head, points, write);
+    let band = loaded.and_then(|loaded| loaded.band);
+    let (head, rest) = split_top(rest, u16::from(rest.height > 6));
+    expected(canvas, head, band, points, write);
     let (place, marks) = split_top(rest, rest.height.saturating_sub(1));
     let plot = Plot {
         points,
@@ -116,6 +119,7 @@ fn curve(canvas: &mut Canvas<'_>, area: Rect, app: &App) {
         is_bytes,
         write,
         style: theme.cpu,
+        band,
     };
     if let Some(place) = plot.draw(canvas, place) {
         mark_unusual(canvas, marks, app, &plot, place);
@@ -146,6 +150,48 @@ fn summary(canvas: &mut Canvas<'_>, area: Rect, points: &[SeriesPoint], write: f
         let parts = [(name, theme.dim), (value.as_str(), theme.strong)];
         x = canvas.parts(x, area.y, width, &parts) + 3;
     }
+}
+
+/// The band in words, and how much of the time the curve was outside.
+fn expected(
+    canvas: &mut Canvas<'_>,
+    area: Rect,
+    band: Option<Band>,
+    points: &[SeriesPoint],
+    write: fn(f64) -> String,
+) {
+    if area.is_empty() {
+        return;
+    }
+    let theme = canvas.theme;
+    let Some(band) = band else {
+        let text = "what to expect is still being learned";
+        canvas.put(area.x + 1, area.y, area.width, text, theme.dim);
+        return;
+    };
+    let (low, high) = (write(band.low), write(band.high));
+    let parts = [
+        ("expected ", theme.dim),
+        (low.as_str(), theme.strong),
+        (" to ", theme.dim),
+        (high.as_str(), theme.strong),
+    ];
+    let x = canvas.parts(area.x + 1, area.y, area.width, &parts) + 3;
+    let left = points.iter().filter(|p| band.is_left_by(p.mean)).count();
+    let is_out = points.last().is_some_and(|p| band.is_left_by(p.mean));
+    let share = left as f64 / points.len().max(1) as f64 * 100.0;
+    let (text, style) = match (left, is_out) {
+        (0, _) => ("within it all this time".to_owned(), theme.good),
+        (_, true) => (
+            format!("△ outside now, {share:.0} % of this time"),
+            theme.warning(),
+        ),
+        (_, false) => (
+            format!("outside {share:.0} % of this time"),
+            theme.warning(),
+        ),
+    };
+    canvas.put(x, area.y, area.right().saturating_sub(x), &text, style);
 }
 
 /// What was unusual meanwhile, below the times: where a curve turns, that may be why.

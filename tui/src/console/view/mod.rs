@@ -12,6 +12,8 @@ mod overview;
 pub(crate) mod palette;
 mod processes;
 mod unreachable;
+mod usual;
+mod vital_lines;
 mod vitals;
 
 #[cfg(test)]

@@ -42,9 +42,24 @@ fn filled(name: Option<&str>, events: Vec<hark_api::Event>) -> App {
     }
     update::news(&mut app, News::Events(events));
     if !app.log.is_empty() {
-        let series = ["node_load1", "node_memory_MemAvailable_bytes"];
-        let keys = series.map(|usual| name.unwrap_or(usual).into()).to_vec();
-        update::news(&mut app, News::Series(keys));
+        let listed = sample::listed(name);
+        let data = hark_api::SeriesData {
+            key: listed[0].key.clone(),
+            step: 1,
+            points: sample::load_points(),
+            band: listed[0].band,
+        };
+        update::news(&mut app, News::Series(listed));
+        let from = NOON.plus_nanos(-900_000_000_000);
+        let data = Box::new(data);
+        update::news(
+            &mut app,
+            News::Data {
+                data,
+                from,
+                to: NOON,
+            },
+        );
         update::news(&mut app, News::Incidents(sample::incidents(name)));
     }
     app

@@ -1,18 +1,19 @@
-//! The host's vital signs: flat, a line each, or tall, as curves.
+//! The host's vital signs as curves.
 
 use hark_api::Vitals;
 use hark_api::vitals::{Filesystem, ProcessUse};
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
+use super::usual::Usual;
 use crate::console::state::App;
-use crate::console::state::history::{Curve, memory_share, outside, share, swap_share};
+use crate::console::state::history::{Curve, memory_share, outside, share};
 use crate::console::widget::canvas::{Canvas, below, split_top};
 use crate::console::widget::{chart, words};
 use crate::units;
 
 /// A rate of bytes below which curves of them do not fill their place, bytes a second.
-const LEAST_RATE: f64 = 64.0 * 1024.0;
+pub(super) const LEAST_RATE: f64 = 64.0 * 1024.0;
 
 /// A share as a percentage in five columns.
 pub(super) fn percent(share: f64) -> String {
@@ -27,203 +28,16 @@ pub(super) fn percent(share: f64) -> String {
 /// Smaller file systems hold nothing that could fill them, as those of sockets and secrets.
 const LEAST_FILESYSTEM: u64 = 16 << 20;
 
-fn rate(bytes: f64) -> String {
+pub(super) fn rate(bytes: f64) -> String {
     format!("{}/s", units::bytes(bytes))
 }
 
-/// A vital sign on a line: name, value, curve, and more in words.
-struct Line {
-    name: &'static str,
-    value: String,
-    style: Style,
-    graph: Graph,
-    more: String,
-}
-
-enum Graph {
-    Curve(Curve, f64),
-    Bar(f64),
-    None,
-}
-
-/// A line each, in two columns where there is room.
-pub(super) fn flat(canvas: &mut Canvas<'_>, area: Rect, app: &App) {
-    let title = match &app.vitals {
-        Some(v) => format!("{} · up {}", load(v), crate::moment::span(v.uptime)),
-        None => String::new(),
-    };
-    let inside = canvas.section(area, "Vital signs", &title);
-    let Some(vitals) = &app.vitals else {
-        canvas.put(
-            inside.x + 1,
-            inside.y,
-            inside.width,
-            "None yet",
-            canvas.theme.dim,
-        );
-        return;
-    };
-    let lines = lines(canvas, app, vitals);
-    let columns = if area.width >= 70 { 2 } else { 1 };
-    let width = inside.width / columns;
-    let height = usize::from(inside.height);
-    for (i, line) in lines.iter().take(height * usize::from(columns)).enumerate() {
-        let column = (i / height) as u16;
-        let place = Rect::new(
-            inside.x + column * width,
-            inside.y + (i % height) as u16,
-            width - u16::from(columns > 1),
-            1,
-        );
-        draw_line(canvas, place, app, line);
-    }
-}
-
-fn draw_line(canvas: &mut Canvas<'_>, area: Rect, app: &App, line: &Line) {
-    let theme = canvas.theme;
-    canvas.put(area.x + 1, area.y, 6, line.name, theme.dim);
-    canvas.put_right(area.x + 16, area.y, 8, &line.value, line.style);
-    let graph_width = match area.width {
-        0..=30 => 5,
-        31..=44 => 6,
-        _ => (area.width - 34).min(24),
-    };
-    let graph = Rect::new(area.x + 17, area.y, graph_width, 1);
-    match line.graph {
-        Graph::Curve(curve, max) => {
-            chart::spark(
-                canvas,
-                graph,
-                app.history.newest_first(curve),
-                max,
-                line.style,
-            );
-        }
-        Graph::Bar(share) => chart::bar(canvas, graph, share, line.style),
-        Graph::None => {}
-    }
-    let x = graph.right() + 1;
-    let room = area.right().saturating_sub(x);
-    canvas.put(x, area.y, room, &line.more, theme.dim);
-}
-
-fn lines(canvas: &Canvas<'_>, app: &App, vitals: &Vitals) -> Vec<Line> {
-    let theme = canvas.theme;
-    let max_rate = |curves: [Curve; 2]| {
-        let values = curves.map(|curve| app.history.newest_first(curve).take(24));
-        chart::round_max(values.into_iter().flatten(), LEAST_RATE)
-    };
-    let busy = vitals.cpu.busy();
-    let memory = memory_share(vitals);
-    let mut lines = vec![
-        Line {
-            name: "CPU",
-            value: percent(busy),
-            style: theme.share(busy, theme.cpu),
-            graph: Graph::Curve(Curve::Cpu, 1.0),
-            more: format!("load {:.2}", vitals.load[0]),
-        },
-        Line {
-            name: "memory",
-            value: percent(memory),
-            style: theme.share(memory, theme.memory),
-            graph: Graph::Curve(Curve::Memory, 1.0),
-            more: format!("{} left", units::bytes(vitals.memory.available as f64)),
-        },
-    ];
-    if let Some(pressure) = vitals.pressure {
-        let (name, curve, worst) = [
-            ("CPU", Curve::PressureCpu, pressure.cpu.some),
-            ("memory", Curve::PressureMemory, pressure.memory.some),
-            ("I/O", Curve::PressureIo, pressure.io.some),
-        ]
-        .into_iter()
-        .max_by(|a, b| a.2.total_cmp(&b.2))
-        .unwrap_or(("", Curve::PressureIo, 0.0));
-        lines.push(Line {
-            name: "waits",
-            value: percent(worst),
-            style: theme.share(worst * 2.0, theme.system),
-            graph: Graph::Curve(curve, 0.25),
-            more: if worst < 0.000_5 {
-                String::new()
-            } else {
-                format!("for {name}")
-            },
-        });
-    }
-    if let Some(busiest) = vitals
-        .processes
-        .iter()
-        .max_by(|a, b| a.cpu.total_cmp(&b.cpu))
-    {
-        lines.push(Line {
-            name: "top",
-            value: percent(busiest.cpu),
-            style: theme.cpu,
-            graph: Graph::Bar(busiest.cpu / vitals.cpus.len().max(1) as f64),
-            more: format!("{}[{}]", busiest.comm, busiest.pid),
-        });
-    }
-    lines.push(Line {
-        name: "net in",
-        value: units::bytes(outside(vitals).map(|i| i.rx_bytes).sum()),
-        style: theme.net_in,
-        graph: Graph::Curve(Curve::NetIn, max_rate([Curve::NetIn, Curve::NetOut])),
-        more: format!(
-            "out {}/s",
-            units::bytes(outside(vitals).map(|i| i.tx_bytes).sum())
-        ),
-    });
-    lines.push(Line {
-        name: "disk w",
-        value: units::bytes(vitals.disks.iter().map(|d| d.write_bytes).sum()),
-        style: theme.disk,
-        graph: Graph::Curve(
-            Curve::DiskWrite,
-            max_rate([Curve::DiskWrite, Curve::DiskRead]),
-        ),
-        more: format!(
-            "read {}",
-            rate(vitals.disks.iter().map(|d| d.read_bytes).sum())
-        ),
-    });
-    if let Some(fullest) = fullest_first(vitals).first() {
-        let used = share(fullest.size, fullest.available);
-        lines.push(Line {
-            name: "full",
-            value: percent(used),
-            style: theme.share(used, theme.disk),
-            graph: Graph::Bar(used),
-            more: words::fit_end(&fullest.mountpoint, 14).into_owned(),
-        });
-    }
-    if vitals.memory.swap_total > 0 {
-        let swap = swap_share(vitals);
-        lines.push(Line {
-            name: "swap",
-            value: percent(swap),
-            style: theme.share(swap, theme.memory),
-            graph: Graph::Curve(Curve::Swap, 1.0),
-            more: format!("of {}", units::bytes(vitals.memory.swap_total as f64)),
-        });
-    }
-    lines.push(Line {
-        name: "tasks",
-        value: units::count(vitals.tasks.processes as f64),
-        style: theme.text,
-        graph: Graph::None,
-        more: String::new(),
-    });
-    lines
-}
-
-fn load(vitals: &Vitals) -> String {
+pub(super) fn load(vitals: &Vitals) -> String {
     let [one, five, fifteen] = vitals.load;
     format!("load {one:.2} {five:.2} {fifteen:.2}")
 }
 
-fn fullest_first(vitals: &Vitals) -> Vec<&Filesystem> {
+pub(super) fn fullest_first(vitals: &Vitals) -> Vec<&Filesystem> {
     let real = vitals
         .filesystems
         .iter()
@@ -261,6 +75,7 @@ pub(super) fn tall(canvas: &mut Canvas<'_>, area: Rect, app: &App) {
             units::bytes(vitals.memory.available as f64),
             units::bytes(vitals.memory.total as f64)
         ),
+        Usual::new(app.expected.band(Curve::Memory, vitals), memory, percent),
         curve.saturating_sub(1),
         |canvas, place| {
             let values = app.history.newest_first(Curve::Memory).map(|m| (m, 0.0));
@@ -350,6 +165,11 @@ fn cpu(canvas: &mut Canvas<'_>, area: Rect, app: &App, vitals: &Vitals, curve: u
         area,
         &format!("CPU  {}", percent(busy)),
         &load(vitals),
+        Usual::new(
+            app.expected.band(Curve::Cpu, vitals),
+            1.0 - vitals.cpu.idle,
+            percent,
+        ),
         curve,
         |canvas, place| {
             let system = app.history.newest_first(Curve::CpuSystem);
@@ -383,10 +203,23 @@ fn curve_section(
     area: Rect,
     title: &str,
     note: &str,
+    usual: Option<Usual>,
     height: u16,
     draw: impl FnOnce(&mut Canvas<'_>, Rect),
 ) -> Rect {
     let inside = canvas.section(area, title, note);
+    if let Some(usual) = usual.filter(|_| !inside.is_empty()) {
+        let x = area.x + 3 + title.chars().count() as u16;
+        let room = area
+            .width
+            .saturating_sub((title.len() + note.len()) as u16 + 8);
+        let style = usual.style(canvas.theme);
+        let texts = [Some(&usual.text), usual.left.as_ref()];
+        let fits = |text: &&String| text.chars().count() + 3 <= room.into();
+        if let Some(text) = texts.into_iter().flatten().find(fits) {
+            canvas.put(x, area.y, room, &format!("─ {text} "), style);
+        }
+    }
     let (place, rest) = split_top(inside, height);
     draw(canvas, place);
     rest

@@ -1,6 +1,6 @@
 //! A curve over time with axes.
 
-use hark_api::{SeriesPoint, Timestamp};
+use hark_api::{Band, SeriesPoint, Timestamp};
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
@@ -22,6 +22,8 @@ pub(crate) struct Plot<'a> {
     pub(crate) is_bytes: bool,
     pub(crate) write: fn(f64) -> String,
     pub(crate) style: Style,
+    /// Where the points are expected to lie: shaded, and what left it in a style of its own.
+    pub(crate) band: Option<Band>,
 }
 
 impl Plot<'_> {
@@ -37,6 +39,7 @@ impl Plot<'_> {
             area.height - 1,
         );
         let (low, high, step) = self.scale(place.height);
+        self.draw_band(canvas, place, low, high);
         self.draw_values(canvas, place, (low, high, step));
         self.draw_times(canvas, place);
         self.draw_curve(canvas, place, low, high);
@@ -65,6 +68,17 @@ impl Plot<'_> {
         if least > most {
             return (0.0, 1.0, 0.5);
         }
+        // The band is seen too, where it does not flatten the curve.
+        let (least, most) = match self.band {
+            Some(band)
+                if is_drawable(band.low)
+                    && is_drawable(band.high)
+                    && band.high - band.low <= 4.0 * (most - least) =>
+            {
+                (least.min(band.low), most.max(band.high))
+            }
+            _ => (least, most),
+        };
         // From zero where that does not flatten the curve.
         let least = if least >= 0.0 && least < 0.7 * most {
             0.0
@@ -102,8 +116,24 @@ impl Plot<'_> {
             let share = (value - low) / (high - low);
             let up = (share * f64::from(place.height - 1)).round() as u16;
             let y = place.bottom() - 1 - up;
-            canvas.put(place.x, y, place.width, &dots, theme.rule);
+            if !self
+                .band
+                .is_some_and(|band| covers(band, (low, high), place, y))
+            {
+                canvas.put(place.x, y, place.width, &dots, theme.rule);
+            }
             canvas.put_right(place.x - 1, y, VALUES - 1, &(self.write)(value), theme.dim);
+        }
+    }
+
+    /// Shades the lines between which the points are expected; at least one, so that it is seen.
+    fn draw_band(&self, canvas: &mut Canvas<'_>, place: Rect, low: f64, high: f64) {
+        let Some(band) = self.band else { return };
+        let shade = "░".repeat(place.width.into());
+        for y in place.y..place.bottom() {
+            if covers(band, (low, high), place, y) {
+                canvas.put(place.x, y, place.width, &shade, canvas.theme.rule);
+            }
         }
     }
 
@@ -167,6 +197,7 @@ impl Plot<'_> {
         let dot =
             |value: f64| (((value - low) / (high - low)).clamp(0.0, 1.0) * rows).round() as u16;
         let mut spans: Vec<Option<(u16, u16)>> = vec![None; columns];
+        let mut left = vec![false; columns];
         let mut last: Option<(usize, u16, i64)> = None;
         let gap = i64::from(self.step) * 3_000_000_000;
         for point in self.points {
@@ -181,6 +212,7 @@ impl Plot<'_> {
                 *span = (span.0.min(bottom), span.1.max(top));
             };
             widen(column, bottom, top);
+            left[column] |= self.band.is_some_and(|band| band.is_left_by(point.mean));
             let mean = dot(point.mean);
             if let Some((last_column, last_mean, last_at)) = last
                 && at - last_at <= gap.max((2.0 * width) as i64)
@@ -213,17 +245,25 @@ impl Plot<'_> {
                     && let Some(c) = char::from_u32(0x2800 + dots)
                 {
                     let mut text = [0; 4];
-                    canvas.put(
-                        place.x + cell,
-                        place.y + row,
-                        1,
-                        c.encode_utf8(&mut text),
-                        self.style,
-                    );
+                    let style = if left[at] || left[at + 1] {
+                        canvas.theme.warning()
+                    } else {
+                        self.style
+                    };
+                    let text = c.encode_utf8(&mut text);
+                    canvas.put(place.x + cell, place.y + row, 1, text, style);
                 }
             }
         }
     }
+}
+
+/// Whether a line of the place shows values of the band: the lines of its ends and those between.
+fn covers(band: Band, (low, high): (f64, f64), place: Rect, y: u16) -> bool {
+    let rows = f64::from(place.height.max(2) - 1);
+    let line = |value: f64| ((value - low) / (high - low) * rows).round();
+    let up = f64::from(place.bottom() - 1 - y);
+    (line(band.low)..=line(band.high)).contains(&up)
 }
 
 /// Whether a scale can hold the value: differences and multiples of it are numbers too.
@@ -251,6 +291,10 @@ mod tests {
     use crate::units;
 
     fn drawn(values: &[f64]) -> Vec<String> {
+        drawn_with(values, None)
+    }
+
+    fn drawn_with(values: &[f64], band: Option<Band>) -> Vec<String> {
         let area = Rect::new(0, 0, 61, 5);
         let mut buffer = Buffer::empty(area);
         let theme = Theme::new(ThemeName::Mono, Depth::None);
@@ -272,6 +316,7 @@ mod tests {
             is_bytes: false,
             write: units::count,
             style: Style::new(),
+            band,
         };
         plot.draw(&mut Canvas::new(&mut buffer, &theme), area);
         let line = |y| (0..area.width).map(|x| buffer[(x, y)].symbol()).collect();
@@ -292,6 +337,18 @@ mod tests {
     }
 
     #[test]
+    fn the_band_lies_where_its_values_are() {
+        let values: Vec<_> = (0..40).map(f64::from).collect();
+        let band = Band {
+            low: 0.0,
+            high: 13.0,
+        };
+        let lines = drawn_with(&values, Some(band));
+        let shaded: Vec<_> = lines.iter().map(|line| line.contains('░')).collect();
+        assert_eq!(shaded, [false, false, true, true, false], "{lines:#?}");
+    }
+
+    #[test]
     fn odd_values_break_nothing() {
         for values in [
             &[][..],
@@ -302,6 +359,14 @@ mod tests {
             &[f64::INFINITY],
         ] {
             drawn(values);
+            let ends = [
+                (f64::NEG_INFINITY, f64::INFINITY),
+                (f64::NAN, 0.0),
+                (3.0, 3.0),
+            ];
+            for (low, high) in ends {
+                drawn_with(values, Some(Band { low, high }));
+            }
         }
     }
 }
