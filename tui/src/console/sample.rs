@@ -3,8 +3,8 @@
 use hark_api::{
     Band, Event, EventId, Evidence, Feature, FeatureState, Fields, Health, Incident, IncidentId,
     IncidentRecord, IngestStatus, Kind, Level, Note, Process, ProgramCost, Reason, ReasonCode,
-    ReturnPeriod, SelfUse, SeriesData, SeriesEntry, SeriesPoint, Source, SourceStatus, Status, StoreStatus,
-    Suspect, Tier, Timestamp, Verdict, Vitals, vitals,
+    ReturnPeriod, SelfUse, SeriesData, SeriesEntry, SeriesPoint, Source, SourceStatus, Status,
+    StoreStatus, Suspect, Tier, Timestamp, Verdict, Vitals, vitals,
 };
 
 /// 2026-01-31T12:00:00Z.
