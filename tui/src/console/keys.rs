@@ -43,6 +43,8 @@ pub(crate) enum Action {
     NextUnusual,
     PreviousUnusual,
     Copy,
+    /// Write what is seen to a file.
+    Export,
     Retry,
     NextTheme,
     Redraw,
@@ -198,6 +200,7 @@ pub(crate) const BINDINGS: &[Binding] = &[
     bind(&[ch('n')], Action::NextUnusual, EVENTS, Some("next unusual"), "Go to the next unusual event"),
     bind(&[ch('N')], Action::PreviousUnusual, EVENTS, None, "Go to the unusual event before"),
     bind(&[ch('y')], Action::Copy, COPIED, None, "Copy the selected event as JSON (OSC 52)"),
+    bind(&[ch('E')], Action::Export, EVERYWHERE, None, "Export what is seen to a file: .json, .csv or .txt"),
     bind(&[ch('j'), key(KeyCode::Down)], Action::Move(Move::Down), EVERYWHERE, None, "Down"),
     bind(&[ch('k'), key(KeyCode::Up)], Action::Move(Move::Up), EVERYWHERE, None, "Up"),
     bind(&[ch('J')], Action::Scroll(1), DETAILS, None, "Scroll the detail down"),

@@ -306,18 +306,18 @@ pub(crate) fn load_points() -> Vec<SeriesPoint> {
 }
 
 /// The same time of memory that shrinks, and that has no band yet.
-pub(crate) fn memory_data() -> Box<SeriesData> {
+pub(crate) fn memory_data() -> SeriesData {
     let mut points = load_points();
     for point in &mut points {
         let bytes = 6e9 - point.mean * 1e9;
         (point.mean, point.min, point.max) = (bytes, bytes, bytes);
     }
-    Box::new(SeriesData {
+    SeriesData {
         key: "node_memory_MemAvailable_bytes".into(),
         step: 1,
         points,
         band: None,
-    })
+    }
 }
 
 /// The state of an agent that lacks something; the name stands in every text.

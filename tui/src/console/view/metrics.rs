@@ -250,7 +250,10 @@ fn mark_unusual(canvas: &mut Canvas<'_>, area: Rect, app: &App, plot: &Plot<'_>,
 
 impl Loaded {
     /// The points of a time.
-    fn within(&self, (from, to): (hark_api::Timestamp, hark_api::Timestamp)) -> &[SeriesPoint] {
+    pub(crate) fn within(
+        &self,
+        (from, to): (hark_api::Timestamp, hark_api::Timestamp),
+    ) -> &[SeriesPoint] {
         let first = self.points.partition_point(|point| point.time < from);
         let end = self.points.partition_point(|point| point.time < to);
         &self.points[first..end.max(first)]
