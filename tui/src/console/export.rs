@@ -13,7 +13,7 @@ use unicode_width::UnicodeWidthStr as _;
 
 use super::state::{App, Tab};
 use super::view;
-use crate::clean::Clean;
+use crate::clean::{self, Clean};
 
 /// How a file is written, by the end of its name.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -106,8 +106,9 @@ impl<W: Write> Rows<'_, W> {
             let cells: Vec<String> = cells.iter().map(|cell| quoted(cell)).collect();
             return writeln!(self.out, "{}", cells.join(","));
         }
-        serde_json::to_writer(&mut *self.out, object)?;
-        writeln!(self.out)
+        // Control characters are escaped in it; what else could fool a terminal goes here.
+        let line = serde_json::to_string(object)?;
+        writeln!(self.out, "{}", clean::text(&line))
     }
 }
 
