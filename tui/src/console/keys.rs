@@ -20,6 +20,9 @@ pub(crate) enum Action {
     Show(Tab),
     Follow,
     Sort,
+    Tree,
+    /// Send a signal to the selected process.
+    Signal,
     /// Everything that the process of the selected event, or the selected process, did.
     OfProcess,
     /// Everything of the kind of the selected event.
@@ -184,6 +187,8 @@ pub(crate) const BINDINGS: &[Binding] = &[
     bind(&[key(KeyCode::Esc), key(KeyCode::Backspace)], Action::Back, EVERYWHERE, None, "Close what is open, then clear the filter"),
     bind(&[ch(' ')], Action::Follow, EVENT_LISTS, Some("pause"), "Pause the list of events, or follow it again"),
     bind(&[ch('s')], Action::Sort, PROCESSES, Some("sort"), "Order by CPU, memory, I/O, age, pid"),
+    bind(&[ch('T')], Action::Tree, PROCESSES, Some("tree"), "Show children below their parents, or all in one order"),
+    bind(&[ch('X')], Action::Signal, PROCESSES, Some("signal"), "Send a signal to the selected process; asks first"),
     bind(&[ch('p')], Action::OfProcess, SUBJECTS, None, "Show everything that this process did"),
     bind(&[ch('m')], Action::OfKind, EVENT_LISTS, None, "Show more events of this kind and subject"),
     bind(&[ch('a')], Action::Around, EVENT_LISTS, None, "Show what happened around this event"),

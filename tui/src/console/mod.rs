@@ -7,6 +7,7 @@ mod keys;
 mod past;
 #[cfg(test)]
 mod sample;
+mod signal;
 mod state;
 mod terminal;
 mod theme;
@@ -22,8 +23,8 @@ use std::time::Duration;
 use crossterm::event::EventStream;
 use futures_util::{FutureExt as _, StreamExt as _};
 use hark_api::Timestamp;
-use hark_api::client::Client;
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use hark_api::client::{Client, Endpoint};
+use tokio::signal::unix::{Signal, SignalKind};
 use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 
@@ -50,6 +51,7 @@ pub(crate) async fn run(client: Client, args: &ConsoleArgs) -> Result<ExitCode, 
     }
     let theme = Theme::new(args.theme, Depth::detect());
     let mut app = App::new(client.endpoint().to_string(), theme, args.keep as usize);
+    app.is_local = matches!(client.endpoint(), Endpoint::Unix(_));
     let mut signals = Signals::new()?;
     let mut screen = Screen::take()?;
     let (news_in, mut news) = mpsc::channel(NEWS);
@@ -103,6 +105,10 @@ pub(crate) async fn run(client: Client, args: &ConsoleArgs) -> Result<ExitCode, 
                                 update::news(&mut app, connection::News::Changed(why));
                             }
                         }
+                        Some(Effect::Signal(target, signal)) => {
+                            let sent = signal::send(&target, signal);
+                            update::signalled(&mut app, &target, sent);
+                        }
                         Some(Effect::Copy(text)) => screen.copy(&text)?,
                         Some(Effect::Redraw) => screen.redraw()?,
                         None => {}
@@ -155,9 +161,9 @@ struct Signals {
 impl Signals {
     fn new() -> io::Result<Self> {
         Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-            hang_up: signal(SignalKind::hangup())?,
+            interrupt: tokio::signal::unix::signal(SignalKind::interrupt())?,
+            terminate: tokio::signal::unix::signal(SignalKind::terminate())?,
+            hang_up: tokio::signal::unix::signal(SignalKind::hangup())?,
         })
     }
 

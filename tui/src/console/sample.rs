@@ -234,7 +234,7 @@ pub(crate) fn vitals(second: i64, name: Option<&str>) -> Vitals {
         processes: (0..14)
             .map(|i| vitals::ProcessUse {
                 pid: 900 + i * 37,
-                ppid: 1,
+                ppid: if i % 4 == 0 { 1 } else { 900 + (i - 1) * 37 },
                 uid: if i % 3 == 0 { 0 } else { 33 },
                 comm: text(["postgres", "node", "nginx", "hark-agent", "sshd"][i as usize % 5]),
                 state: if i == 0 { 'R' } else { 'S' },

@@ -4,6 +4,7 @@
 mod incoming;
 mod input;
 mod motion;
+mod signalling;
 mod subject;
 
 use std::fmt::Write as _;
@@ -14,9 +15,13 @@ use subject::{copy, open, quoted, subject, subject_pid};
 
 pub(crate) use incoming::{ask, news};
 pub(crate) use input::input;
+pub(crate) use signalling::signalled;
 pub(crate) use subject::unusual_row;
 
 use super::keys::Action;
+use rustix::process::Signal;
+
+use super::signal::Target;
 use super::state::ask::Ask;
 use super::state::incidents::is_silenced;
 use super::state::{App, Detail, DetailOf, FilterPrompt, Overlay, Scroll, Tab};
@@ -29,13 +34,15 @@ const SEARCH_SLICE: Duration = Duration::from_millis(6);
 const SILENCE_SECS: u32 = 3_600;
 
 /// Something to be done outside the state.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Effect {
     Quit,
     /// Try to reach the agent now.
     Retry,
     /// Ask the agent, or have it do something.
     Ask(Ask),
+    /// Send a signal to a process of this host.
+    Signal(Target, Signal),
     /// Put a text on the clipboard.
     Copy(String),
     /// Draw every cell again.
@@ -132,6 +139,8 @@ pub(crate) fn act(app: &mut App, action: Action) -> Option<Effect> {
             }
         }
         Action::Sort => app.processes.sort = app.processes.sort.next(),
+        Action::Tree => app.processes.is_tree = !app.processes.is_tree,
+        Action::Signal => signalling::ask(app),
         Action::OfProcess => {
             if let Some(pid) = subject_pid(app) {
                 filter_and_show(app, &format!("pid:{pid}"));

@@ -1,5 +1,7 @@
 //! News of the agent, and what it is to be asked.
 
+use hark_api::Kind;
+
 use super::say;
 use crate::clean::Clean;
 use crate::console::connection::News;
@@ -20,12 +22,21 @@ pub(crate) fn news(app: &mut App, news: News) {
         News::Status(status) => app.status = Some(*status),
         News::Vitals(vitals) => {
             app.history.push(&vitals);
+            app.processes.forget(vitals.time);
             app.vitals = Some(Clean::new(*vitals));
         }
         News::Past(past) => app.history.fill(past),
         News::Events(events) => {
             for event in events {
                 app.unusual.push(&event);
+                app.trail.push(&event);
+                if let (Kind::Exit, Some(process), Some(vitals)) =
+                    (event.kind, &event.process, &app.vitals)
+                {
+                    let how = crate::clean::text(&event.message);
+                    let (pid, at) = (process.pid, event.time);
+                    app.processes.ended(pid, &how, at, &vitals.processes);
+                }
                 app.events.added(app.log.end(), &event);
                 app.log.push(event);
             }

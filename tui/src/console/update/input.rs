@@ -8,7 +8,7 @@ use ratatui::layout::Position;
 use tui_input::InputRequest;
 
 use super::motion::{move_rows, scroll_text};
-use super::{Effect, act};
+use super::{Effect, act, signalling};
 use crate::console::keys::{self, Action};
 use crate::console::state::ask::Ask;
 use crate::console::state::{App, FilterPrompt, Overlay};
@@ -70,6 +70,7 @@ fn key(app: &mut App, event: KeyEvent) -> Option<Effect> {
             app.overlay = Overlay::Note { input, id };
             None
         }
+        Overlay::Signal { target, chosen } => signalling::key(app, target, chosen, event),
         Overlay::Search { mut input, before } => {
             match event.code {
                 KeyCode::Esc => app.metrics.set_search(&before),

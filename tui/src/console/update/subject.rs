@@ -39,7 +39,9 @@ pub(super) fn subject_pid(app: &App) -> Option<u32> {
     if app.tab == Tab::Processes {
         let vitals = app.vitals.as_ref()?;
         let rows = app.processes.ordered(&vitals.processes);
-        return rows.get(app.processes.selected_row(&rows)).map(|p| p.pid);
+        return rows
+            .get(app.processes.selected_row(&rows))
+            .map(|row| row.process.pid);
     }
     subject(app)?.process.as_ref().map(|process| process.pid)
 }

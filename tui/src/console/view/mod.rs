@@ -10,6 +10,7 @@ mod kernel;
 mod metrics;
 mod overview;
 pub(crate) mod palette;
+mod process_detail;
 mod processes;
 mod unreachable;
 mod usual;
@@ -88,6 +89,10 @@ pub(crate) fn draw(app: &App, buffer: &mut Buffer) -> Drawn {
                 "Enter keeps it",
                 input,
             ));
+        }
+        Overlay::Signal { target, chosen } => {
+            frame::footer(&mut canvas, footer, app);
+            process_detail::signal(&mut canvas, body, target, *chosen);
         }
         Overlay::Search { input, .. } => {
             cursor = Some(frame::search(&mut canvas, footer, app, input));

@@ -13,7 +13,7 @@ use crate::clean::Clean;
 use crate::cli::ThemeName;
 use crate::console::connection::News;
 use crate::console::sample::{self, HOSTILE, NOON};
-use crate::console::state::{App, Tab};
+use crate::console::state::{App, Overlay, Tab};
 use crate::console::theme::{Depth, Theme};
 use crate::console::update::{self, Effect};
 use crate::remedy::Remedy;
@@ -206,6 +206,34 @@ fn keys_lead_from_an_anomaly_to_what_is_around_it() {
     );
     press(&mut app, "\u{1B}\u{1B}");
     assert_eq!(app.events.filter_text(), "");
+}
+
+#[test]
+fn a_process_shows_what_it_did_and_gets_a_signal_only_when_that_is_confirmed() {
+    for (data, mut app) in [("ordinary", ordinary()), ("hostile", hostile())] {
+        let name = (data == "hostile").then_some(HOSTILE);
+        let mut exit = sample::kernel(700, hark_api::Kind::Exit, "node", "killed by SIGKILL");
+        if let Some(process) = &mut exit.process {
+            process.pid = 937;
+        }
+        exit.message = name.unwrap_or("killed by SIGKILL").to_owned();
+        update::news(&mut app, News::Events(vec![exit]));
+        press(&mut app, "5jT");
+        insta::assert_snapshot!(format!("processes_tree_{data}"), at_all_sizes(&app));
+        assert_eq!(press(&mut app, "X"), None);
+        assert!(matches!(app.overlay, Overlay::None), "it has ended");
+        press(&mut app, "k");
+        press(&mut app, "X");
+        assert!(matches!(app.overlay, Overlay::None), "it is far away");
+        app.is_local = true;
+        assert_eq!(press(&mut app, "X\n"), None);
+        insta::assert_snapshot!(format!("signal_{data}"), at_all_sizes(&app));
+        assert_eq!(press(&mut app, "\u{1B}"), None);
+        let Some(Effect::Signal(target, signal)) = press(&mut app, "Xjy") else {
+            panic!("nothing is sent");
+        };
+        assert_eq!((target.pid, signal), (900, rustix::process::Signal::INT));
+    }
 }
 
 #[test]
