@@ -3,6 +3,7 @@
 //! of many changes only the last is drawn.
 
 mod connection;
+mod export;
 mod keys;
 mod past;
 #[cfg(test)]
@@ -108,6 +109,10 @@ pub(crate) async fn run(client: Client, args: &ConsoleArgs) -> Result<ExitCode, 
                         Some(Effect::Signal(target, signal)) => {
                             let sent = signal::send(&target, signal);
                             update::signalled(&mut app, &target, sent);
+                        }
+                        Some(Effect::Export(path)) => {
+                            let written = export::write(&app, &path, screen.area()?);
+                            update::exported(&mut app, written);
                         }
                         Some(Effect::Copy(text)) => screen.copy(&text)?,
                         Some(Effect::Redraw) => screen.redraw()?,

@@ -43,6 +43,8 @@ pub(crate) enum Effect {
     Ask(Ask),
     /// Send a signal to a process of this host.
     Signal(Target, Signal),
+    /// Write what is seen to this file.
+    Export(String),
     /// Put a text on the clipboard.
     Copy(String),
     /// Draw every cell again.
@@ -85,6 +87,7 @@ pub(crate) fn act(app: &mut App, action: Action) -> Option<Effect> {
         Action::Retry => return Some(Effect::Retry),
         Action::Redraw => return Some(Effect::Redraw),
         Action::Copy => return copy(app),
+        Action::Export => app.overlay = Overlay::Export(tui_input::Input::default()),
         Action::Help => app.overlay = Overlay::Help(Scroll::default()),
         Action::Palette => {
             app.overlay = Overlay::Palette {
@@ -139,6 +142,11 @@ pub(crate) fn act(app: &mut App, action: Action) -> Option<Effect> {
             }
         }
         Action::Sort => app.processes.sort = app.processes.sort.next(),
+        Action::Pin => {
+            if !app.metrics.toggle_pin() {
+                say(app, "Three are kept already; P on one of them lets it go");
+            }
+        }
         Action::Tree => app.processes.is_tree = !app.processes.is_tree,
         Action::Signal => signalling::ask(app),
         Action::OfProcess => {
@@ -195,6 +203,12 @@ fn show(app: &mut App, tab: Tab) {
 fn say(app: &mut App, text: &str) {
     let until = app.now.plus_nanos(SAID_SECS * 1_000_000_000);
     app.said = Some((text.to_owned(), until));
+}
+
+/// Says what came of writing a file.
+pub(crate) fn exported(app: &mut App, written: Result<String, String>) {
+    let text = written.unwrap_or_else(|why| format!("Not exported: {why}"));
+    say(app, &crate::clean::text(&text));
 }
 
 fn set_filter(app: &mut App, text: &str) {

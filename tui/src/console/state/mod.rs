@@ -222,6 +222,8 @@ pub(crate) enum Overlay {
         input: Input,
         id: IncidentId,
     },
+    /// The name of the file that what is seen is exported to.
+    Export(Input),
     /// A signal to be sent, by its place among [`super::signal::SIGNALS`].
     Signal {
         target: Target,

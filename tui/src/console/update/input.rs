@@ -70,6 +70,19 @@ fn key(app: &mut App, event: KeyEvent) -> Option<Effect> {
             app.overlay = Overlay::Note { input, id };
             None
         }
+        Overlay::Export(mut input) => {
+            match event.code {
+                KeyCode::Esc => return None,
+                KeyCode::Enter => return export(input.value()),
+                _ => {
+                    if let Some(request) = edit(event) {
+                        input.handle(request);
+                    }
+                }
+            }
+            app.overlay = Overlay::Export(input);
+            None
+        }
         Overlay::Signal { target, chosen } => signalling::key(app, target, chosen, event),
         Overlay::Search { mut input, before } => {
             match event.code {
@@ -97,6 +110,9 @@ fn key(app: &mut App, event: KeyEvent) -> Option<Effect> {
             match event.code {
                 KeyCode::Esc => return None,
                 KeyCode::Enter => {
+                    if let Some(path) = input.value().strip_prefix("export ") {
+                        return export(path);
+                    }
                     let found = palette::found(input.value(), app.tab);
                     return found.get(selected).and_then(|b| act(app, b.action));
                 }
@@ -118,6 +134,11 @@ fn key(app: &mut App, event: KeyEvent) -> Option<Effect> {
             None
         }
     }
+}
+
+fn export(path: &str) -> Option<Effect> {
+    let path = path.trim();
+    (!path.is_empty()).then(|| Effect::Export(path.to_owned()))
 }
 
 fn filter_key(app: &mut App, mut prompt: FilterPrompt, event: KeyEvent) -> Option<Effect> {
@@ -203,6 +224,10 @@ fn paste(app: &mut App, text: &str) {
             insert(&mut prompt.input);
             preview(app, &mut prompt);
             app.overlay = Overlay::Filter(prompt);
+        }
+        Overlay::Export(mut input) => {
+            insert(&mut input);
+            app.overlay = Overlay::Export(input);
         }
         Overlay::Note { mut input, id } => {
             insert(&mut input);

@@ -90,6 +90,10 @@ pub(crate) fn draw(app: &App, buffer: &mut Buffer) -> Drawn {
                 input,
             ));
         }
+        Overlay::Export(input) => {
+            let note = ".json .csv .txt";
+            cursor = Some(frame::line(&mut canvas, footer, "export ", note, input));
+        }
         Overlay::Signal { target, chosen } => {
             frame::footer(&mut canvas, footer, app);
             process_detail::signal(&mut canvas, body, target, *chosen);
