@@ -93,7 +93,7 @@ const FORMAT: u8 = 2;
 /// before it replaces it.
 const HOST_LEARN_FROM: u64 = 1800;
 const HOST_LEARN: u64 = 7200;
-/// Seconds after which a series that no longer comes is forgotten.
+/// Seconds after which a series that no longer comes, while others do, is forgotten.
 const FORGET: f64 = 86_400.0;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -478,7 +478,10 @@ impl Engine {
         if nanos.saturating_sub(self.tidied) > 60_000_000_000 {
             self.tidied = nanos;
             self.logs.tidy(&self.miner);
-            let old = nanos.saturating_sub((FORGET * 1e9) as i64);
+            // Against the newest reading, not the clock: when nothing was read, as while the host
+            // was off, nothing is forgotten.
+            let newest = self.series.values().map(|s| s.last).max();
+            let old = newest.map_or(i64::MIN, |n| n.saturating_sub((FORGET * 1e9) as i64));
             self.series.retain(|_, s| s.last >= old);
         }
         let findings: Vec<Finding> = self

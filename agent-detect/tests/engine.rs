@@ -329,3 +329,24 @@ fn damaged_and_foreign_checkpoints_are_refused() {
     };
     assert!(Engine::restore(&other, &bytes).is_err());
 }
+
+#[test]
+fn a_host_that_was_off_for_days_keeps_what_it_learned() {
+    let mut engine = Engine::new(Config::default());
+    let key = SeriesKey::new("load");
+    let gone = SeriesKey::new("gone");
+    for i in 0..600_u32 {
+        let value = f64::from(i.wrapping_mul(2_654_435_761) >> 22);
+        engine.samples(
+            at(f64::from(i)),
+            &[(key.clone(), value), (gone.clone(), 1.0)],
+        );
+    }
+    let weekend = 3.0 * 86_400.0;
+    engine.tick(at(weekend));
+    assert!(engine.band(&key).is_some() && engine.band(&gone).is_some());
+    // What does not come any more, while others do, is forgotten.
+    engine.samples(at(weekend + 1.0), &[(key.clone(), 500.0)]);
+    engine.tick(at(weekend + 120.0));
+    assert!(engine.band(&key).is_some() && engine.band(&gone).is_none());
+}

@@ -11,6 +11,7 @@ mod replay;
 mod report;
 mod series;
 mod settings;
+mod stored;
 
 use std::path::PathBuf;
 
@@ -20,6 +21,7 @@ pub use error::Error;
 pub use input::Form;
 pub use report::Format;
 pub use series::Measure;
+pub use stored::{StoredOptions, run_stored};
 
 use input::Input;
 use replay::Replay;

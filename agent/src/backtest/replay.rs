@@ -1,6 +1,6 @@
 //! The engine with a clock that the data set.
 
-use hark_api::{Event, SeriesKey, Timestamp, Verdict};
+use hark_api::{Event, EventId, SeriesKey, Timestamp, Verdict};
 use hark_detect::{Change, Config, Engine, Finding};
 
 use super::report::Report;
@@ -67,8 +67,11 @@ impl Replay {
         report: &mut Report,
     ) -> Result<Verdict, Error> {
         self.advance(event.time, report)?;
-        self.last_id += 1;
-        event.id.0 = self.last_id;
+        // What was stored has its number.
+        if event.id == EventId::default() {
+            self.last_id += 1;
+            event.id.0 = self.last_id;
+        }
         if let Some(engine) = &mut self.engine {
             if let Some(finding) = engine.event(event) {
                 report.finding(&finding, line)?;
@@ -83,7 +86,7 @@ impl Replay {
         &mut self,
         time: Timestamp,
         samples: &[(SeriesKey, f64)],
-        line: usize,
+        line: Option<usize>,
         report: &mut Report,
     ) -> Result<Vec<Finding>, Error> {
         self.advance(time, report)?;
@@ -92,7 +95,7 @@ impl Replay {
         };
         let findings = engine.samples(time, samples);
         for finding in &findings {
-            report.finding(finding, Some(line))?;
+            report.finding(finding, line)?;
         }
         report.changes(engine.take_changes())?;
         Ok(findings)

@@ -34,6 +34,10 @@ pub(super) struct Report {
     span: Option<(Timestamp, Timestamp)>,
     tiers: [u64; Tier::ALL.len()],
     incidents: u64,
+    /// Incidents that ended before are not told.
+    since: Option<Timestamp>,
+    /// How many of each tier were found when it was live.
+    then: Option<[u64; Tier::ALL.len()]>,
 }
 
 impl Report {
@@ -47,12 +51,25 @@ impl Report {
             span: None,
             tiers: [0; Tier::ALL.len()],
             incidents: 0,
+            since: None,
+            then: None,
         }
     }
 
     /// One that says nothing.
     pub(super) fn silent() -> Self {
         Self::new(String::new(), Tier::Critical, Format::None)
+    }
+
+    /// Tells only of incidents that go on after this time.
+    pub(super) fn since(mut self, since: Option<Timestamp>) -> Self {
+        self.since = since;
+        self
+    }
+
+    /// What was found when it was live, by tier.
+    pub(super) fn said_then(&mut self, tiers: [u64; Tier::ALL.len()]) {
+        self.then = Some(tiers);
     }
 
     /// Counts a row or a line.
@@ -118,6 +135,9 @@ impl Report {
     }
 
     fn incident(&mut self, incident: &Incident) -> Result<(), Error> {
+        if self.since.is_some_and(|since| incident.last < since) {
+            return Ok(());
+        }
         self.incidents += 1;
         if incident.tier < self.tier {
             return Ok(());
@@ -141,13 +161,21 @@ impl Report {
         for change in replay.open_incidents() {
             self.incident(change.incident())?;
         }
-        let counts = Tier::ALL.iter().filter(|&&tier| tier > Tier::Normal);
+        let named = |counts: &[u64]| -> Vec<(&str, u64)> {
+            let tiers = Tier::ALL.iter().filter(|&&tier| tier > Tier::Normal);
+            tiers
+                .map(|tier| (tier.as_str(), counts[*tier as usize]))
+                .collect()
+        };
         match self.format {
             Format::None => Ok(()),
             Format::Json => {
-                let tiers: serde_json::Map<_, _> = counts
-                    .map(|tier| (tier.as_str().to_owned(), self.tiers[*tier as usize].into()))
-                    .collect();
+                let object = |counts: &[u64]| -> serde_json::Map<_, _> {
+                    let named = named(counts).into_iter();
+                    named
+                        .map(|(tier, count)| (tier.to_owned(), count.into()))
+                        .collect()
+                };
                 print(
                     &json!({
                         "file": self.file,
@@ -155,24 +183,30 @@ impl Report {
                         "points": self.points,
                         "from": self.span.map(|s| s.0),
                         "to": self.span.map(|s| s.1),
-                        "findings": tiers,
+                        "findings": object(&self.tiers),
+                    "findings_then": self.then.map(|then| object(&then)),
                         "incidents": self.incidents,
                     })
                     .to_string(),
                 )
             }
             Format::Text => {
-                let tiers: Vec<_> = counts
-                    .map(|tier| format!("{} {}", self.tiers[*tier as usize], tier.as_str()))
-                    .collect();
+                let words = |counts: &[u64]| -> String {
+                    let named = named(counts).into_iter();
+                    let each: Vec<_> = named.map(|(tier, n)| format!("{n} {tier}")).collect();
+                    each.join(", ")
+                };
+                let then = self
+                    .then
+                    .map_or_else(String::new, |then| format!("; live: {}", words(&then)));
                 let span = self
                     .span
                     .map_or_else(String::new, |(a, b)| format!(", {a} to {b}"));
                 print(&format!(
-                    "{}: {} rows{span}: {}; {} incidents",
+                    "{}: {} rows{span}: {}; {} incidents{then}",
                     plain(&self.file),
                     self.rows,
-                    tiers.join(", "),
+                    words(&self.tiers),
                     self.incidents,
                 ))
             }

@@ -69,7 +69,7 @@ pub(super) fn replay(
             sample.1 = *value;
         }
         report.row(row.time, samples.len());
-        let findings = replay.samples(row.time, &samples, row.line, report)?;
+        let findings = replay.samples(row.time, &samples, Some(row.line), report)?;
         if let Some(out) = &mut out {
             let severity = replay.engine().map(Engine::severity).unwrap_or_default();
             let tier = findings.iter().map(|f| f.verdict.tier).max();

@@ -146,7 +146,7 @@ pub fn main() -> ExitCode {
         Command::Config(command) => config::run(&overrides, &command),
         Command::Token(command) => token::run(&overrides, &command),
         Command::Check => check::run(&overrides),
-        Command::Backtest(args) => backtest::run(*args),
+        Command::Backtest(args) => backtest::run(&overrides, *args),
         Command::Version => {
             println!("hark-agent {}", env!("CARGO_PKG_VERSION"));
             ExitCode::SUCCESS

@@ -254,3 +254,36 @@ fn what_makes_no_sense_is_named_with_file_line_and_column() {
     let setting = said(&backtest(&place, &["a.csv", "--detect", "series.memry=1"]));
     assert!(setting.contains("`memry` is unknown"), "{setting}");
 }
+
+#[test]
+fn what_a_stopped_agent_stored_is_judged_again() {
+    let place = Place::new();
+    let agent = place.start();
+    for i in 0..20 {
+        agent.post("/log", format!(r#"{{"message":"request {i} served"}}"#));
+    }
+    agent.post(
+        "/log",
+        r#"{"message":"the ledger is damaged","level":"fatal"}"#,
+    );
+    let arguments = ["backtest", "--store", "--format", "json"];
+    let busy = place.command(&arguments).output().expect("runs");
+    assert!(said(&busy).contains("in use"), "{busy:?}");
+    agent.signal(rustix::process::Signal::TERM);
+    assert!(agent.wait().success());
+
+    let found = lines(&place.command(&arguments).output().expect("runs"));
+    let damaged = |line: &&Value| line["finding"]["message"] == "the ledger is damaged";
+    assert_eq!(found.iter().filter(damaged).count(), 1, "{found:?}");
+    let summary = found.last().expect("a summary");
+    assert_eq!(summary["findings"]["high"], 1, "{summary}");
+    assert_eq!(summary["findings_then"]["high"], 1, "{summary}");
+
+    let later = [&arguments[..], &["--since", "2100-01-01T00:00:00Z"]].concat();
+    let none = lines(&place.command(&later).output().expect("runs"));
+    assert_eq!(none.len(), 1, "{none:?}");
+    assert_eq!(none[0]["rows"], 0);
+    let wrong = [&arguments[..], &["--since", "soon"]].concat();
+    let wrong = place.command(&wrong).output().expect("runs");
+    assert!(said(&wrong).contains("how long ago"), "{wrong:?}");
+}
