@@ -6,6 +6,7 @@ mod connection;
 mod export;
 mod keys;
 mod past;
+mod recording;
 #[cfg(test)]
 mod sample;
 mod signal;
@@ -31,6 +32,7 @@ use tokio::time::Instant;
 
 use crate::cli::ConsoleArgs;
 use crate::error::Error;
+use recording::{Clock, Recorder, Replay};
 use state::{App, Link};
 use terminal::Screen;
 use theme::{Depth, Theme};
@@ -53,14 +55,32 @@ pub(crate) async fn run(client: Client, args: &ConsoleArgs) -> Result<ExitCode, 
     let theme = Theme::new(args.theme, Depth::detect());
     let mut app = App::new(client.endpoint().to_string(), theme, args.keep as usize);
     app.is_local = matches!(client.endpoint(), Endpoint::Unix(_));
+    // Before the screen is taken: what is wrong with a file is said on the terminal as it was.
+    let path = args.replay.as_ref();
+    let replay = path
+        .map(|path| Replay::open(path, args.speed))
+        .transpose()?;
+    let path = args.record.as_ref();
+    let mut recorder = path.map(|path| Recorder::new(path)).transpose()?;
     let mut signals = Signals::new()?;
     let mut screen = Screen::take()?;
     let (news_in, mut news) = mpsc::channel(NEWS);
     let retry = Arc::new(Notify::new());
     // Few: what is asked is for the frame that is seen.
     let (asks, asked) = mpsc::channel(4);
-    tokio::spawn(connection::answer(client.clone(), asked, news_in.clone()));
-    tokio::spawn(connection::run(client, news_in, Arc::clone(&retry)));
+    let mut clock = None;
+    if let Some(replay) = replay {
+        app.link = Link::Replay;
+        app.is_local = false;
+        clock = Some(replay.clock);
+        tokio::spawn(recording::refuse(asked, news_in.clone()));
+        tokio::spawn(replay.tell(news_in.clone()));
+    } else {
+        tokio::spawn(connection::answer(client.clone(), asked, news_in.clone()));
+        tokio::spawn(connection::run(client, news_in.clone(), Arc::clone(&retry)));
+    }
+    // Kept, so that the news do not end where a recording does.
+    let _news_in = news_in;
     let mut input = EventStream::new();
 
     let mut hits = Vec::new();
@@ -70,7 +90,7 @@ pub(crate) async fn run(client: Client, args: &ConsoleArgs) -> Result<ExitCode, 
     let mut searching = false;
     loop {
         if due.is_some_and(|due| due <= Instant::now()) {
-            app.now = Timestamp::now();
+            app.now = clock.map_or_else(Timestamp::now, |clock: Clock| clock.now());
             screen.draw(|buffer| {
                 let drawn = view::draw(&app, buffer);
                 hits = drawn.hits;
@@ -127,13 +147,13 @@ pub(crate) async fn run(client: Client, args: &ConsoleArgs) -> Result<ExitCode, 
                 let mut item = Some(item);
                 for _ in 0..NEWS_AT_ONCE {
                     match item {
-                        Some(news) => update::news(&mut app, news),
+                        Some(news) => take(&mut app, &mut recorder, news),
                         None => break,
                     }
                     item = news.try_recv().ok();
                 }
                 if let Some(rest) = item {
-                    update::news(&mut app, rest);
+                    take(&mut app, &mut recorder, rest);
                 }
                 due = due.or(Some(drawn + FRAME));
             }
@@ -145,6 +165,17 @@ pub(crate) async fn run(client: Client, args: &ConsoleArgs) -> Result<ExitCode, 
             () = tokio::time::sleep_until(wake) => due = Some(Instant::now()),
         }
     }
+}
+
+/// Takes in news, and records them where that is asked; where it fails it is said, once.
+fn take(app: &mut App, recorder: &mut Option<Recorder>, news: connection::News) {
+    if let Some(recording) = recorder
+        && let Err(error) = recording.keep(&news, Timestamp::now())
+    {
+        *recorder = None;
+        update::stopped_recording(app, &error.to_string());
+    }
+    update::news(app, news);
 }
 
 /// How long the screen may stay as it is where nothing comes: a countdown is drawn each second,

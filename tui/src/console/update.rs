@@ -205,6 +205,11 @@ fn say(app: &mut App, text: &str) {
     app.said = Some((text.to_owned(), until));
 }
 
+/// Says that the session is recorded no more.
+pub(crate) fn stopped_recording(app: &mut App, why: &str) {
+    say(app, &crate::clean::text(&format!("Recording ended: {why}")));
+}
+
 /// Says what came of writing a file.
 pub(crate) fn exported(app: &mut App, written: Result<String, String>) {
     let text = written.unwrap_or_else(|why| format!("Not exported: {why}"));

@@ -117,6 +117,8 @@ pub(crate) enum Link {
     Connecting,
     /// Streams run.
     Live,
+    /// A recorded session is shown.
+    Replay,
     /// There is none.
     Down {
         /// What went wrong.

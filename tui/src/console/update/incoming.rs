@@ -72,7 +72,7 @@ pub(crate) fn news(app: &mut App, news: News) {
 
 /// What the agent is to be asked so that the view can be drawn.
 pub(crate) fn ask(app: &mut App) -> Option<Ask> {
-    if app.link != Link::Live {
+    if !matches!(app.link, Link::Live | Link::Replay) {
         return None;
     }
     // The list is for the overview too: it says where vital signs are expected to lie.
