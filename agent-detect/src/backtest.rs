@@ -28,8 +28,7 @@ pub struct Recorded {
 }
 
 impl Recorded {
-    /// Reads CSV with a header and the columns time, value. The time is RFC 3339, the same with a
-    /// blank and without a zone (then UTC), or seconds since 1970.
+    /// Reads CSV with a header and the columns time ([`parse_time`]), value.
     ///
     /// # Errors
     /// The first line that makes no sense. A value that is empty is missing, not an error.
@@ -63,15 +62,7 @@ impl Recorded {
 
     /// Seconds between two points, as most often among the first ones; 1 where there are none.
     pub fn step(&self) -> f64 {
-        let mut gaps: Vec<i64> = self
-            .points
-            .windows(2)
-            .take(100)
-            .map(|w| w[1].0.as_nanos() - w[0].0.as_nanos())
-            .filter(|&d| d > 0)
-            .collect();
-        gaps.sort_unstable();
-        gaps.get(gaps.len() / 2).map_or(1.0, |&d| d as f64 / 1e9)
+        step(self.points.iter().map(|point| point.0))
     }
 
     /// Judges each point.
@@ -83,7 +74,28 @@ impl Recorded {
     }
 }
 
-fn parse_time(text: &str) -> Result<Timestamp, String> {
+/// Seconds between two points, as most often among the first 100; 1 where there are none.
+pub fn step(times: impl IntoIterator<Item = Timestamp>) -> f64 {
+    let times: Vec<i64> = times
+        .into_iter()
+        .take(101)
+        .map(Timestamp::as_nanos)
+        .collect();
+    let mut gaps: Vec<i64> = times
+        .windows(2)
+        .map(|w| w[1].saturating_sub(w[0]))
+        .filter(|&d| d > 0)
+        .collect();
+    gaps.sort_unstable();
+    gaps.get(gaps.len() / 2).map_or(1.0, |&d| d as f64 / 1e9)
+}
+
+/// A moment as recordings write it: RFC 3339, the same with a blank and without a zone (then UTC),
+/// or seconds since 1970.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn parse_time(text: &str) -> Result<Timestamp, String> {
     if let Ok(secs) = text.parse::<f64>() {
         return Ok(Timestamp::from_secs_f64(secs));
     }

@@ -93,7 +93,7 @@ const FORMAT: u8 = 2;
 /// before it replaces it.
 const HOST_LEARN_FROM: u64 = 1800;
 const HOST_LEARN: u64 = 7200;
-/// Seconds after which a series that no longer comes is forgotten.
+/// Seconds after which a series that no longer comes, while others do, is forgotten.
 const FORGET: f64 = 86_400.0;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -128,6 +128,21 @@ pub struct Engine {
     tidied: i64,
     #[serde(skip)]
     changes: Vec<Change>,
+    #[serde(skip)]
+    severity: Severity,
+}
+
+/// How severe the last reading was, whether or not anything fired: for ranking, and for scorers.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Severity {
+    /// The highest score among the series.
+    pub score: f64,
+    /// The highest onset among the series.
+    pub onset: f64,
+    /// Of all series together, for ranking: smoothed distance to the nearest readings.
+    pub rank: f64,
+    /// Of all series together, for alarms.
+    pub alarm: f64,
 }
 
 impl Engine {
@@ -148,6 +163,7 @@ impl Engine {
             now: 0,
             tidied: 0,
             changes: Vec::new(),
+            severity: Severity::default(),
             config,
         }
     }
@@ -283,6 +299,7 @@ impl Engine {
         let mut highest = 0.0_f64;
         let mut judged = 0_usize;
         self.series_refused = 0;
+        (self.severity.score, self.severity.onset) = (0.0, 0.0);
         let watched = self.watched();
         for (key, value) in samples {
             if !self.series.contains_key(key) {
@@ -299,6 +316,8 @@ impl Engine {
             let assessment = series.detector.push(time, *value);
             series.last = time.as_nanos();
             series.score = assessment.score;
+            self.severity.score = self.severity.score.max(assessment.score);
+            self.severity.onset = self.severity.onset.max(assessment.onset);
             if value.is_finite() {
                 series.sum += value;
                 series.count += 1;
@@ -364,6 +383,9 @@ impl Engine {
             if self.watched() < 60.0 {
                 return None;
             }
+            if self.series.len() < 2 {
+                return None;
+            }
             let mut keys: Vec<SeriesKey> = self.series.keys().cloned().collect();
             keys.sort();
             let joint = Joint::new(self.config.host.clone(), keys.len());
@@ -386,6 +408,7 @@ impl Engine {
         scores.sort_by(|a, b| b.total_cmp(a));
         let novelty = scores.iter().take(3).sum::<f64>() / 3.0;
         let assessment = joint.push(&row, novelty);
+        (self.severity.rank, self.severity.alarm) = (assessment.rank, assessment.alarm);
         let p = assessment.chance?;
         let history = self.watched();
         // Half of the alarms are left to the single series.
@@ -455,7 +478,10 @@ impl Engine {
         if nanos.saturating_sub(self.tidied) > 60_000_000_000 {
             self.tidied = nanos;
             self.logs.tidy(&self.miner);
-            let old = nanos.saturating_sub((FORGET * 1e9) as i64);
+            // Against the newest reading, not the clock: when nothing was read, as while the host
+            // was off, nothing is forgotten.
+            let newest = self.series.values().map(|s| s.last).max();
+            let old = newest.map_or(i64::MIN, |n| n.saturating_sub((FORGET * 1e9) as i64));
             self.series.retain(|_, s| s.last >= old);
         }
         let findings: Vec<Finding> = self
@@ -475,6 +501,11 @@ impl Engine {
     /// What became of incidents since it was last asked, oldest first.
     pub fn take_changes(&mut self) -> Vec<Change> {
         std::mem::take(&mut self.changes)
+    }
+
+    /// How severe the last reading was.
+    pub fn severity(&self) -> Severity {
+        self.severity
     }
 
     /// The incidents that go on.

@@ -182,13 +182,19 @@ impl Grouper {
     }
 
     fn match_open(&self, finding: &Finding, parties: &[Party]) -> Option<usize> {
+        // What the kernel reports of nobody in particular, such as a storm of resets, has the kind
+        // in common; a line without a sender has nothing.
+        let nameless = parties.is_empty() && finding.kind != Kind::Log;
         let shares = |open: &Open| {
-            parties
-                .iter()
-                .any(|p| open.parties.iter().any(|q| p.same(q)))
+            let same_kind = open.parties.is_empty() && open.lead_kind == finding.kind as u8;
+            nameless && same_kind
+                || parties
+                    .iter()
+                    .any(|p| open.parties.iter().any(|q| p.same(q)))
         };
         // What the whole host shows belongs to what is going on anyway.
-        let of_host = finding.subject.series.is_some() && finding.subject.device.is_none();
+        let of_metrics = finding.subject.series.is_some() && finding.subject.device.is_none();
+        let of_host = of_metrics || nameless;
         (0..self.open.len())
             .filter(|&i| {
                 let open = &self.open[i];

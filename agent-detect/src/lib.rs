@@ -23,7 +23,7 @@ pub mod tail;
 pub mod template;
 pub mod window;
 
-pub use engine::{Config, Engine, Learning, RestoreError};
+pub use engine::{Config, Engine, Learning, RestoreError, Severity};
 pub use finding::{EXTRAPOLATION, Finding, Subject};
 pub use incident::{Change, Grouper};
 pub use series::Detector;

@@ -329,3 +329,47 @@ fn damaged_and_foreign_checkpoints_are_refused() {
     };
     assert!(Engine::restore(&other, &bytes).is_err());
 }
+
+#[test]
+fn a_host_that_was_off_for_days_keeps_what_it_learned() {
+    let mut engine = Engine::new(Config::default());
+    let key = SeriesKey::new("load");
+    let gone = SeriesKey::new("gone");
+    for i in 0..600_u32 {
+        let value = f64::from(i.wrapping_mul(2_654_435_761) >> 22);
+        engine.samples(
+            at(f64::from(i)),
+            &[(key.clone(), value), (gone.clone(), 1.0)],
+        );
+    }
+    let weekend = 3.0 * 86_400.0;
+    engine.tick(at(weekend));
+    let known = |engine: &Engine, key| {
+        engine
+            .bands()
+            .any(|(k, bands)| k == key && !bands.is_empty())
+    };
+    assert!(known(&engine, &key) && known(&engine, &gone));
+    // What does not come any more, while others do, is forgotten.
+    engine.samples(at(weekend + 1.0), &[(key.clone(), 500.0)]);
+    engine.tick(at(weekend + 120.0));
+    assert!(known(&engine, &key) && !known(&engine, &gone));
+}
+
+#[test]
+fn a_storm_that_names_nobody_is_one_incident() {
+    let mut engine = Engine::new(Config::default());
+    // The kernel's own resets belong to no process: one in five minutes for a day, then a storm.
+    let usual = (0..288_u32).map(|i| f64::from(i) * 300.0);
+    let storm = (0..2000_u32).map(|i| 86_400.0 + f64::from(i) / 100.0);
+    for t in usual.chain(storm) {
+        engine.event(&mut event(t, Source::Kernel, Kind::TcpReset, "reset sent"));
+    }
+    let opened: Vec<String> = engine
+        .take_changes()
+        .into_iter()
+        .filter(|change| matches!(change, Change::Opened(_)))
+        .map(|change| change.incident().title.clone())
+        .collect();
+    assert_eq!(opened.len(), 1, "{opened:?}");
+}

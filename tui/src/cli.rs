@@ -84,6 +84,30 @@ pub(crate) struct ConsoleArgs {
         value_parser = clap::value_parser!(u32).range(1_000..=10_000_000)
     )]
     pub(crate) keep: u32,
+    /// Record the session to a new file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) record: Option<PathBuf>,
+    /// Show a recorded session, without an agent
+    #[arg(long, value_name = "FILE", conflicts_with = "record")]
+    pub(crate) replay: Option<PathBuf>,
+    /// How fast a recorded session is shown: 10 shows ten seconds in one
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 1.0,
+        requires = "replay",
+        value_parser = speed
+    )]
+    pub(crate) speed: f64,
+}
+
+fn speed(text: &str) -> Result<f64, String> {
+    let speed = text.parse().map_err(|_| "not a number".to_owned())?;
+    if (0.1..=10_000.0).contains(&speed) {
+        Ok(speed)
+    } else {
+        Err("must be from 0.1 to 10000".to_owned())
+    }
 }
 
 /// A set of colours. `NO_COLOR` in the environment wins over all of them.

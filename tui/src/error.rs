@@ -21,6 +21,9 @@ pub(crate) enum Error {
     /// The console was started without a terminal.
     #[error("the console needs a terminal; see `hark --help` for the commands that do not")]
     NoTerminal,
+    /// A recording of a session cannot be written or read.
+    #[error("{0}")]
+    Recording(String),
     /// Standard input or output, or a file, failed.
     #[error("{0}")]
     Io(#[from] io::Error),
@@ -48,7 +51,7 @@ impl Error {
             Self::Filter { .. } | Self::NoTerminal => 2,
             Self::Agent(error) if error.is_unreachable() => 3,
             Self::Agent(_) => 4,
-            Self::Io(_) => 5,
+            Self::Io(_) | Self::Recording(_) => 5,
         })
     }
 

@@ -257,3 +257,44 @@ fn the_smallest_terminal_and_a_resize_do_not_break_it() {
     terminal.press(&["q"]);
     terminal.see(&["ended 0"]);
 }
+
+#[test]
+fn a_recorded_session_is_seen_again_without_its_agent() {
+    let Some(mut agent) = Agent::start() else {
+        return;
+    };
+    let recording = agent.dir.path().join("session");
+    let screen = agent.dir.path().join("screen.txt");
+    let command = format!(
+        "{HARK} --socket {} --record {}; echo ended $?",
+        agent.socket().display(),
+        recording.display()
+    );
+    let Some(terminal) = Terminal::run(&command, 120, 36) else {
+        return;
+    };
+    terminal.see(&["● live"]);
+    // An error is unusual, and so stays on the first screen whatever else the host does.
+    agent.hark(&["send", "-l", "error", "-s", "recorded", "the disk is slow"]);
+    terminal.see(&["the disk is slow"]);
+    terminal.press(&["q"]);
+    terminal.see(&["ended 0"]);
+    agent.stop();
+    let replay = format!(
+        "{HARK} --replay {} --speed 100; echo ended $?",
+        recording.display()
+    );
+    let Some(terminal) = Terminal::run(&replay, 120, 36) else {
+        return;
+    };
+    terminal.see(&["▶ recorded", "the disk is slow"]);
+    // What is seen can be kept, too.
+    terminal.press(&["E"]);
+    terminal.say(&["send-keys", "-l", &screen.display().to_string()]);
+    terminal.press(&["Enter"]);
+    terminal.see(&["36 lines are in"]);
+    let text = std::fs::read_to_string(&screen).expect("written");
+    assert!(text.contains("the disk is slow"), "{text}");
+    terminal.press(&["q"]);
+    terminal.see(&["ended 0"]);
+}

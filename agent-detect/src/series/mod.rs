@@ -56,7 +56,7 @@ impl Default for Weights {
 
 impl Default for Config {
     /// For one point a second: levels of 1 s, 10 s and 60 s that remember 30 minutes, 5 hours
-    /// and 30 hours, in 240 KiB.
+    /// and 30 hours, in 235 KiB.
     fn default() -> Self {
         Self {
             step: 1.0,
@@ -87,7 +87,7 @@ pub struct Assessment {
     /// Severity, for ranking: the mean of -log10 chances over the views of the most unusual level,
     /// whether or not it fires.
     pub score: f64,
-    /// The score where it exceeds all of the last 200 steps' by .2, else 0: onsets.
+    /// The score where it exceeds all of the last 120 steps' by .2, else 0: onsets.
     pub onset: f64,
     /// How often this series, behaving as learned, shows such an onset; `None` while learning.
     pub rarity: Option<ReturnPeriod>,

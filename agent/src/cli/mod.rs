@@ -3,6 +3,7 @@
 // Doc comments here are help texts, and a terminal shows backticks as they are.
 #![allow(clippy::doc_markdown)]
 
+mod backtest;
 mod check;
 mod config;
 mod doctor;
@@ -82,6 +83,8 @@ enum Command {
     Token(token::TokenCommand),
     /// Read all that is stored, and verify its checksums; the agent must be stopped
     Check,
+    /// Judge recorded series and log lines as the running agent would
+    Backtest(Box<backtest::BacktestArgs>),
     /// Say the version
     Version,
 }
@@ -143,6 +146,7 @@ pub fn main() -> ExitCode {
         Command::Config(command) => config::run(&overrides, &command),
         Command::Token(command) => token::run(&overrides, &command),
         Command::Check => check::run(&overrides),
+        Command::Backtest(args) => backtest::run(&overrides, *args),
         Command::Version => {
             println!("hark-agent {}", env!("CARGO_PKG_VERSION"));
             ExitCode::SUCCESS

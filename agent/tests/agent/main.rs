@@ -8,6 +8,7 @@
 mod harness;
 
 mod access;
+mod backtest;
 mod cli;
 mod durability;
 mod errors;

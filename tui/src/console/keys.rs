@@ -19,7 +19,12 @@ pub(crate) enum Action {
     PreviousTab,
     Show(Tab),
     Follow,
+    /// Keeps the selected series on the screen, or no more.
+    Pin,
     Sort,
+    Tree,
+    /// Send a signal to the selected process.
+    Signal,
     /// Everything that the process of the selected event, or the selected process, did.
     OfProcess,
     /// Everything of the kind of the selected event.
@@ -38,6 +43,8 @@ pub(crate) enum Action {
     NextUnusual,
     PreviousUnusual,
     Copy,
+    /// Write what is seen to a file.
+    Export,
     Retry,
     NextTheme,
     Redraw,
@@ -179,17 +186,21 @@ pub(crate) const BINDINGS: &[Binding] = &[
     bind(&[ch('-')], Action::ZoomOut, METRICS, Some("wider"), "Look at more time"),
     bind(&[ch('[')], Action::PanBack, METRICS, Some("back"), "Back in time"),
     bind(&[ch(']')], Action::PanForward, METRICS, Some("on"), "Forward in time, up to now"),
+    bind(&[ch('P')], Action::Pin, METRICS, Some("pin"), "Keep this series on the screen beside the next, or no more"),
     bind(&[ch(' ')], Action::Follow, METRICS, Some("pause"), "Stay at this time, or go on with now"),
     bind(&[ch('/'), ch('f')], Action::Filter, NOT_METRICS, Some("filter"), "Filter events: tier>=warning service:web \"text\" -level:debug"),
     bind(&[key(KeyCode::Esc), key(KeyCode::Backspace)], Action::Back, EVERYWHERE, None, "Close what is open, then clear the filter"),
     bind(&[ch(' ')], Action::Follow, EVENT_LISTS, Some("pause"), "Pause the list of events, or follow it again"),
     bind(&[ch('s')], Action::Sort, PROCESSES, Some("sort"), "Order by CPU, memory, I/O, age, pid"),
+    bind(&[ch('T')], Action::Tree, PROCESSES, Some("tree"), "Show children below their parents, or all in one order"),
+    bind(&[ch('X')], Action::Signal, PROCESSES, Some("signal"), "Send a signal to the selected process; asks first"),
     bind(&[ch('p')], Action::OfProcess, SUBJECTS, None, "Show everything that this process did"),
     bind(&[ch('m')], Action::OfKind, EVENT_LISTS, None, "Show more events of this kind and subject"),
     bind(&[ch('a')], Action::Around, EVENT_LISTS, None, "Show what happened around this event"),
     bind(&[ch('n')], Action::NextUnusual, EVENTS, Some("next unusual"), "Go to the next unusual event"),
     bind(&[ch('N')], Action::PreviousUnusual, EVENTS, None, "Go to the unusual event before"),
     bind(&[ch('y')], Action::Copy, COPIED, None, "Copy the selected event as JSON (OSC 52)"),
+    bind(&[ch('E')], Action::Export, EVERYWHERE, None, "Export what is seen to a file: .json, .csv or .txt"),
     bind(&[ch('j'), key(KeyCode::Down)], Action::Move(Move::Down), EVERYWHERE, None, "Down"),
     bind(&[ch('k'), key(KeyCode::Up)], Action::Move(Move::Up), EVERYWHERE, None, "Up"),
     bind(&[ch('J')], Action::Scroll(1), DETAILS, None, "Scroll the detail down"),

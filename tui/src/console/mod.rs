@@ -3,10 +3,13 @@
 //! of many changes only the last is drawn.
 
 mod connection;
+mod export;
 mod keys;
 mod past;
+mod recording;
 #[cfg(test)]
 mod sample;
+mod signal;
 mod state;
 mod terminal;
 mod theme;
@@ -22,13 +25,14 @@ use std::time::Duration;
 use crossterm::event::EventStream;
 use futures_util::{FutureExt as _, StreamExt as _};
 use hark_api::Timestamp;
-use hark_api::client::Client;
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use hark_api::client::{Client, Endpoint};
+use tokio::signal::unix::{Signal, SignalKind};
 use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 
 use crate::cli::ConsoleArgs;
 use crate::error::Error;
+use recording::{Clock, Recorder, Replay};
 use state::{App, Link};
 use terminal::Screen;
 use theme::{Depth, Theme};
@@ -50,14 +54,33 @@ pub(crate) async fn run(client: Client, args: &ConsoleArgs) -> Result<ExitCode, 
     }
     let theme = Theme::new(args.theme, Depth::detect());
     let mut app = App::new(client.endpoint().to_string(), theme, args.keep as usize);
+    app.is_local = matches!(client.endpoint(), Endpoint::Unix(_));
+    // Before the screen is taken: what is wrong with a file is said on the terminal as it was.
+    let path = args.replay.as_ref();
+    let replay = path
+        .map(|path| Replay::open(path, args.speed))
+        .transpose()?;
+    let path = args.record.as_ref();
+    let mut recorder = path.map(|path| Recorder::new(path)).transpose()?;
     let mut signals = Signals::new()?;
     let mut screen = Screen::take()?;
     let (news_in, mut news) = mpsc::channel(NEWS);
     let retry = Arc::new(Notify::new());
     // Few: what is asked is for the frame that is seen.
     let (asks, asked) = mpsc::channel(4);
-    tokio::spawn(connection::answer(client.clone(), asked, news_in.clone()));
-    tokio::spawn(connection::run(client, news_in, Arc::clone(&retry)));
+    let mut clock = None;
+    if let Some(replay) = replay {
+        app.link = Link::Replay;
+        app.is_local = false;
+        clock = Some(replay.clock);
+        tokio::spawn(recording::refuse(asked, news_in.clone()));
+        tokio::spawn(replay.tell(news_in.clone()));
+    } else {
+        tokio::spawn(connection::answer(client.clone(), asked, news_in.clone()));
+        tokio::spawn(connection::run(client, news_in.clone(), Arc::clone(&retry)));
+    }
+    // Kept, so that the news do not end where a recording does.
+    let _news_in = news_in;
     let mut input = EventStream::new();
 
     let mut hits = Vec::new();
@@ -67,7 +90,7 @@ pub(crate) async fn run(client: Client, args: &ConsoleArgs) -> Result<ExitCode, 
     let mut searching = false;
     loop {
         if due.is_some_and(|due| due <= Instant::now()) {
-            app.now = Timestamp::now();
+            app.now = clock.map_or_else(Timestamp::now, |clock: Clock| clock.now());
             screen.draw(|buffer| {
                 let drawn = view::draw(&app, buffer);
                 hits = drawn.hits;
@@ -103,6 +126,14 @@ pub(crate) async fn run(client: Client, args: &ConsoleArgs) -> Result<ExitCode, 
                                 update::news(&mut app, connection::News::Changed(why));
                             }
                         }
+                        Some(Effect::Signal(target, signal)) => {
+                            let sent = signal::send(&target, signal);
+                            update::signalled(&mut app, &target, sent);
+                        }
+                        Some(Effect::Export(path)) => {
+                            let written = export::write(&app, &path, screen.area()?);
+                            update::exported(&mut app, written);
+                        }
                         Some(Effect::Copy(text)) => screen.copy(&text)?,
                         Some(Effect::Redraw) => screen.redraw()?,
                         None => {}
@@ -116,13 +147,13 @@ pub(crate) async fn run(client: Client, args: &ConsoleArgs) -> Result<ExitCode, 
                 let mut item = Some(item);
                 for _ in 0..NEWS_AT_ONCE {
                     match item {
-                        Some(news) => update::news(&mut app, news),
+                        Some(news) => take(&mut app, &mut recorder, news),
                         None => break,
                     }
                     item = news.try_recv().ok();
                 }
                 if let Some(rest) = item {
-                    update::news(&mut app, rest);
+                    take(&mut app, &mut recorder, rest);
                 }
                 due = due.or(Some(drawn + FRAME));
             }
@@ -134,6 +165,17 @@ pub(crate) async fn run(client: Client, args: &ConsoleArgs) -> Result<ExitCode, 
             () = tokio::time::sleep_until(wake) => due = Some(Instant::now()),
         }
     }
+}
+
+/// Takes in news, and records them where that is asked; where it fails it is said, once.
+fn take(app: &mut App, recorder: &mut Option<Recorder>, news: connection::News) {
+    if let Some(recording) = recorder
+        && let Err(error) = recording.keep(&news, Timestamp::now())
+    {
+        *recorder = None;
+        update::stopped_recording(app, &error.to_string());
+    }
+    update::news(app, news);
 }
 
 /// How long the screen may stay as it is where nothing comes: a countdown is drawn each second,
@@ -155,9 +197,9 @@ struct Signals {
 impl Signals {
     fn new() -> io::Result<Self> {
         Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-            hang_up: signal(SignalKind::hangup())?,
+            interrupt: tokio::signal::unix::signal(SignalKind::interrupt())?,
+            terminate: tokio::signal::unix::signal(SignalKind::terminate())?,
+            hang_up: tokio::signal::unix::signal(SignalKind::hangup())?,
         })
     }
 

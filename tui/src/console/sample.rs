@@ -3,8 +3,8 @@
 use hark_api::{
     Band, Event, EventId, Evidence, Feature, FeatureState, Fields, Health, Incident, IncidentId,
     IncidentRecord, IngestStatus, Kind, Level, Note, Process, ProgramCost, Reason, ReasonCode,
-    ReturnPeriod, SelfUse, SeriesEntry, SeriesPoint, Source, SourceStatus, Status, StoreStatus,
-    Suspect, Tier, Timestamp, Verdict, Vitals, vitals,
+    ReturnPeriod, SelfUse, SeriesData, SeriesEntry, SeriesPoint, Source, SourceStatus, Status,
+    StoreStatus, Suspect, Tier, Timestamp, Verdict, Vitals, vitals,
 };
 
 /// 2026-01-31T12:00:00Z.
@@ -234,7 +234,7 @@ pub(crate) fn vitals(second: i64, name: Option<&str>) -> Vitals {
         processes: (0..14)
             .map(|i| vitals::ProcessUse {
                 pid: 900 + i * 37,
-                ppid: 1,
+                ppid: if i % 4 == 0 { 1 } else { 900 + (i - 1) * 37 },
                 uid: if i % 3 == 0 { 0 } else { 33 },
                 comm: text(["postgres", "node", "nginx", "hark-agent", "sshd"][i as usize % 5]),
                 state: if i == 0 { 'R' } else { 'S' },
@@ -303,6 +303,21 @@ pub(crate) fn load_points() -> Vec<SeriesPoint> {
         }
     };
     (0..900).map(load).collect()
+}
+
+/// The same time of memory that shrinks, and that has no band yet.
+pub(crate) fn memory_data() -> SeriesData {
+    let mut points = load_points();
+    for point in &mut points {
+        let bytes = 6e9 - point.mean * 1e9;
+        (point.mean, point.min, point.max) = (bytes, bytes, bytes);
+    }
+    SeriesData {
+        key: "node_memory_MemAvailable_bytes".into(),
+        step: 1,
+        points,
+        band: None,
+    }
 }
 
 /// The state of an agent that lacks something; the name stands in every text.

@@ -16,7 +16,7 @@ use crossterm::{cursor, execute, queue};
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 use ratatui::buffer::Buffer;
-use ratatui::layout::Position;
+use ratatui::layout::{Position, Rect};
 
 /// The screen is ours.
 static TAKEN: AtomicBool = AtomicBool::new(false);
@@ -74,6 +74,11 @@ impl Screen {
             }
         })?;
         execute!(io::stdout(), EndSynchronizedUpdate)
+    }
+
+    /// The place that frames are drawn to.
+    pub(super) fn area(&self) -> io::Result<Rect> {
+        Ok(Rect::from((Position::ORIGIN, self.terminal.size()?)))
     }
 
     /// Has every cell drawn again with the next frame.

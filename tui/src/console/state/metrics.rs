@@ -37,7 +37,10 @@ struct Entry {
     shown: String,
 }
 
-/// The points of the series that is looked at.
+/// Series that are kept beside the selected one at most.
+const MAX_PINNED: usize = 3;
+
+/// The points of a series that is looked at.
 pub(crate) struct Loaded {
     key: SeriesKey,
     pub(crate) step: u32,
@@ -54,21 +57,16 @@ pub(crate) struct Metrics {
     listed: Option<Timestamp>,
     search: String,
     selected: Option<SeriesKey>,
+    /// Series that stay on the screen beside the selected one, in the order of their coming.
+    pinned: Vec<SeriesKey>,
     top: Cell<usize>,
     span: usize,
     /// The end of the time looked at; `None` is now.
     end: Option<Timestamp>,
-    pub(crate) loaded: Option<Loaded>,
+    loaded: Vec<Loaded>,
     /// Why the last question was not answered.
     pub(crate) refused: Option<Clean<String>>,
     asked: Option<(Ask, Timestamp)>,
-}
-
-impl Loaded {
-    /// Whether these are the points of this series.
-    pub(crate) fn is_of(&self, key: &SeriesKey) -> bool {
-        self.key == *key
-    }
 }
 
 impl Metrics {
@@ -78,10 +76,11 @@ impl Metrics {
             listed: None,
             search: String::new(),
             selected: None,
+            pinned: Vec::new(),
             top: Cell::new(0),
             span: FIRST_SPAN,
             end: None,
-            loaded: None,
+            loaded: Vec::new(),
             refused: None,
             asked: None,
         }
@@ -126,6 +125,40 @@ impl Metrics {
     pub(crate) fn selected(&self) -> Option<(&SeriesKey, &str)> {
         let entry = self.found().nth(self.selected_row())?;
         Some((&entry.key, &entry.shown))
+    }
+
+    /// The series whose curves are shown, safe to show: the pinned ones, then the selected one.
+    pub(crate) fn shown(&self) -> Vec<(&SeriesKey, &str)> {
+        let entry = |key: &SeriesKey| self.entries.iter().find(|entry| entry.key == *key);
+        let pinned = self.pinned.iter().filter_map(entry);
+        let pinned = pinned.map(|entry| (&entry.key, entry.shown.as_str()));
+        let selected = self.selected().filter(|(key, _)| !self.is_pinned(key));
+        pinned.chain(selected).collect()
+    }
+
+    /// Whether a series stays on the screen.
+    pub(crate) fn is_pinned(&self, key: &SeriesKey) -> bool {
+        self.pinned.contains(key)
+    }
+
+    /// Keeps the selected series on the screen, or no more; false where there are too many.
+    pub(crate) fn toggle_pin(&mut self) -> bool {
+        let Some(key) = self.selected().map(|(key, _)| key.clone()) else {
+            return true;
+        };
+        if let Some(at) = self.pinned.iter().position(|pinned| *pinned == key) {
+            self.pinned.remove(at);
+        } else if self.pinned.len() < MAX_PINNED {
+            self.pinned.push(key);
+        } else {
+            return false;
+        }
+        true
+    }
+
+    /// The points of a series, as far as they have come.
+    pub(crate) fn loaded(&self, key: &SeriesKey) -> Option<&Loaded> {
+        self.loaded.iter().find(|loaded| loaded.key == *key)
     }
 
     /// Moves the selection by rows.
@@ -218,7 +251,11 @@ impl Metrics {
         if !is_shown {
             return None;
         }
-        let (key, _) = self.selected()?;
+        let mut shown = self.shown().into_iter();
+        shown.find_map(|(key, _)| self.wanted_of(key, now))
+    }
+
+    fn wanted_of(&self, key: &SeriesKey, now: Timestamp) -> Option<Ask> {
         let (from, to) = self.window(now);
         let data = |from| {
             Some(Ask::Data {
@@ -227,7 +264,7 @@ impl Metrics {
                 to,
             })
         };
-        let Some(loaded) = self.loaded.as_ref().filter(|l| l.key == *key) else {
+        let Some(loaded) = self.loaded(key) else {
             return data(from);
         };
         let has_begin = loaded.from <= from.plus_nanos(SECOND);
@@ -266,11 +303,14 @@ impl Metrics {
     pub(crate) fn data(&mut self, data: SeriesData, from: Timestamp, to: Timestamp) {
         self.asked = None;
         self.refused = None;
-        let follows = self.loaded.as_ref().is_some_and(|loaded| {
-            loaded.key == data.key && loaded.step == data.step && loaded.to == from
-        });
-        match &mut self.loaded {
-            Some(loaded) if follows => {
+        // What is not shown any more is let go.
+        let shown = self.shown().into_iter();
+        let shown: Vec<SeriesKey> = shown.map(|(key, _)| key.clone()).collect();
+        self.loaded
+            .retain(|loaded| loaded.key == data.key || shown.contains(&loaded.key));
+        let known = self.loaded.iter_mut().find(|loaded| loaded.key == data.key);
+        match known {
+            Some(loaded) if loaded.step == data.step && loaded.to == from => {
                 let last = loaded.points.last().map(|point| point.time);
                 let new = data.points.into_iter().filter(|p| Some(p.time) > last);
                 loaded.points.extend(new);
@@ -283,15 +323,19 @@ impl Metrics {
                     loaded.from = oldest;
                 }
             }
-            slot => {
-                *slot = Some(Loaded {
+            known => {
+                let new = Loaded {
                     key: data.key,
                     step: data.step,
                     points: data.points,
                     band: data.band,
                     from,
                     to,
-                });
+                };
+                match known {
+                    Some(loaded) => *loaded = new,
+                    None => self.loaded.push(new),
+                }
             }
         }
     }
@@ -348,13 +392,42 @@ mod tests {
         };
         assert_eq!((from, to), (at(1), at(3)));
         metrics.data(data(1, 3), from, to);
-        let loaded = metrics.loaded.as_ref().expect("points");
+        let loaded = metrics.loaded(&"a".into()).expect("points");
         assert_eq!(loaded.points.len(), 902);
         // Another series has its own points.
         metrics.move_by(1);
         assert!(
             matches!(metrics.ask(at(3), true), Some(Ask::Data { key, .. }) if key.as_str() == "b")
         );
+    }
+
+    #[test]
+    fn pinned_series_are_shown_and_asked_for_beside_the_selected_one() {
+        let mut metrics = Metrics::new();
+        metrics.list(sample::series(&["a", "b", "c", "d", "e"]), at(0));
+        for _ in 0..3 {
+            assert!(metrics.toggle_pin());
+            metrics.move_by(1);
+        }
+        assert!(!metrics.toggle_pin(), "there are enough");
+        let names = |metrics: &Metrics| -> Vec<String> {
+            let shown = metrics.shown().into_iter();
+            shown.map(|(_, name)| name.to_owned()).collect()
+        };
+        assert_eq!(names(&metrics), ["a", "b", "c", "d"]);
+        let mut asked = Vec::new();
+        while let Some(Ask::Data { key, from, to }) = metrics.ask(at(1), true) {
+            asked.push(key.as_str().to_owned());
+            let answer = SeriesData {
+                key,
+                ..data(-899, 1)
+            };
+            metrics.data(answer, from, to);
+        }
+        assert_eq!(asked, ["a", "b", "c", "d"]);
+        metrics.move_by(-1);
+        assert!(metrics.toggle_pin(), "one less");
+        assert_eq!(names(&metrics), ["a", "b", "c"]);
     }
 
     #[test]

@@ -8,6 +8,7 @@ pub(crate) mod incidents;
 pub(crate) mod log;
 pub(crate) mod metrics;
 pub(crate) mod processes;
+pub(crate) mod trail;
 pub(crate) mod unusual;
 
 use std::cell::Cell;
@@ -22,7 +23,9 @@ use self::incidents::Incidents;
 use self::log::EventLog;
 use self::metrics::Metrics;
 use self::processes::Processes;
+use self::trail::Trail;
 use self::unusual::Unusual;
+use super::signal::Target;
 use super::theme::Theme;
 use crate::clean::Clean;
 use crate::remedy::Remedy;
@@ -50,6 +53,9 @@ pub(crate) struct App {
     pub(crate) events: Browse,
     pub(crate) detail: Detail,
     pub(crate) processes: Processes,
+    pub(crate) trail: Trail,
+    /// Whether the agent runs on this host, as far as one can tell: it is spoken with over a socket.
+    pub(crate) is_local: bool,
     pub(crate) metrics: Metrics,
     pub(crate) incidents: Incidents,
     /// How far the views of plain text are scrolled.
@@ -82,6 +88,8 @@ impl App {
             events: Browse::new(),
             detail: Detail::default(),
             processes: Processes::default(),
+            trail: Trail::default(),
+            is_local: false,
             metrics: Metrics::new(),
             incidents: Incidents::default(),
             scroll: Scroll::default(),
@@ -109,6 +117,8 @@ pub(crate) enum Link {
     Connecting,
     /// Streams run.
     Live,
+    /// A recorded session is shown.
+    Replay,
     /// There is none.
     Down {
         /// What went wrong.
@@ -213,6 +223,13 @@ pub(crate) enum Overlay {
     Note {
         input: Input,
         id: IncidentId,
+    },
+    /// The name of the file that what is seen is exported to.
+    Export(Input),
+    /// A signal to be sent, by its place among [`super::signal::SIGNALS`].
+    Signal {
+        target: Target,
+        chosen: usize,
     },
     /// A search in the names of metrics, and what was searched for before.
     Search {

@@ -1,9 +1,16 @@
-//! The table of processes: order and selection.
+//! The processes: order, tree and selection, and those that ended a short while ago.
 
 use std::cell::Cell;
 use std::cmp::Ordering;
+use std::collections::HashMap;
 
+use hark_api::Timestamp;
 use hark_api::vitals::ProcessUse;
+
+/// How long an ended process stays in the table.
+const DEAD_NANOS: i64 = 120 * 1_000_000_000;
+/// Ended processes that are kept at most.
+const MAX_DEAD: usize = 64;
 
 /// What the table is ordered by, the most first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,27 +47,82 @@ pub(crate) fn io(process: &ProcessUse) -> f64 {
     process.read_bytes.unwrap_or(0.0) + process.write_bytes.unwrap_or(0.0)
 }
 
+/// A process that ended.
+struct Dead {
+    /// What it used last.
+    process: ProcessUse,
+    at: Timestamp,
+    how: String,
+}
+
+/// A row of the table.
+#[derive(Clone, Copy)]
+pub(crate) struct Row<'a> {
+    pub(crate) process: &'a ProcessUse,
+    /// How many of its ancestors are above it, where a tree is shown.
+    pub(crate) depth: usize,
+    /// How it ended, where it did.
+    pub(crate) end: Option<&'a str>,
+}
+
 /// How the table is looked at.
 #[derive(Default)]
 pub(crate) struct Processes {
     pub(crate) sort: Sort,
+    /// Whether children stand below their parents.
+    pub(crate) is_tree: bool,
+    dead: Vec<Dead>,
     /// The selected process; the first row where it is gone.
     selected: Option<u32>,
     top: Cell<usize>,
 }
 
 impl Processes {
-    /// The processes in order.
-    pub(crate) fn ordered<'a>(&self, processes: &'a [ProcessUse]) -> Vec<&'a ProcessUse> {
-        let mut rows: Vec<_> = processes.iter().collect();
-        rows.sort_by(|a, b| self.sort.compare(a, b));
-        rows
+    /// Takes in that one of these processes ended; what is said of it is safe to show.
+    pub(crate) fn ended(&mut self, pid: u32, how: &str, at: Timestamp, processes: &[ProcessUse]) {
+        let Some(process) = processes.iter().find(|process| process.pid == pid) else {
+            return;
+        };
+        if self.dead.iter().any(|dead| is_same(&dead.process, process)) {
+            return;
+        }
+        if self.dead.len() == MAX_DEAD {
+            self.dead.remove(0);
+        }
+        self.dead.push(Dead {
+            process: process.clone(),
+            at,
+            how: how.to_owned(),
+        });
+    }
+
+    /// Lets go of those that ended long ago.
+    pub(crate) fn forget(&mut self, now: Timestamp) {
+        let oldest = now.plus_nanos(-DEAD_NANOS);
+        self.dead.retain(|dead| dead.at > oldest);
+    }
+
+    /// The processes in order, those that ended a short while ago among them.
+    pub(crate) fn ordered<'a>(&'a self, processes: &'a [ProcessUse]) -> Vec<Row<'a>> {
+        let is_dead = |process: &ProcessUse| self.dead.iter().any(|d| is_same(&d.process, process));
+        let living = processes.iter().filter(|process| !is_dead(process));
+        let mut rows: Vec<Row<'a>> = living
+            .map(|process| (process, None))
+            .chain(self.dead.iter().map(|d| (&d.process, Some(d.how.as_str()))))
+            .map(|(process, end)| Row {
+                process,
+                depth: 0,
+                end,
+            })
+            .collect();
+        rows.sort_by(|a, b| self.sort.compare(a.process, b.process));
+        if self.is_tree { tree(&rows) } else { rows }
     }
 
     /// The selected row among these.
-    pub(crate) fn selected_row(&self, rows: &[&ProcessUse]) -> usize {
+    pub(crate) fn selected_row(&self, rows: &[Row<'_>]) -> usize {
         rows.iter()
-            .position(|process| Some(process.pid) == self.selected)
+            .position(|row| Some(row.process.pid) == self.selected)
             .unwrap_or(0)
     }
 
@@ -71,7 +133,7 @@ impl Processes {
             return;
         };
         let row = self.selected_row(&rows).saturating_add_signed(by).min(last);
-        self.selected = Some(rows[row].pid);
+        self.selected = Some(rows[row].process.pid);
     }
 
     /// The first row to draw.
@@ -80,6 +142,44 @@ impl Processes {
         self.top.set(top);
         top
     }
+}
+
+/// Whether it is one process, not two that had the same number.
+fn is_same(a: &ProcessUse, b: &ProcessUse) -> bool {
+    a.pid == b.pid && (a.started - b.started).abs() < 1.0
+}
+
+/// The rows with children below their parents, those of one parent in their order.
+fn tree<'a>(rows: &[Row<'a>]) -> Vec<Row<'a>> {
+    let at: HashMap<u32, usize> = (0..)
+        .zip(rows)
+        .map(|(i, row)| (row.process.pid, i))
+        .collect();
+    let mut children: Vec<Vec<usize>> = vec![Vec::new(); rows.len()];
+    let mut open = Vec::new();
+    for (i, row) in rows.iter().enumerate() {
+        match at.get(&row.process.ppid) {
+            Some(&parent) if parent != i => children[parent].push(i),
+            _ => open.push((i, 0)),
+        }
+    }
+    open.reverse();
+    let mut seen = vec![false; rows.len()];
+    let mut ordered = Vec::with_capacity(rows.len());
+    // Numbers that are used again can make two processes each other's parents: such are entered
+    // where they are met first.
+    let mut rest = 0..rows.len();
+    while let Some((i, depth)) = open
+        .pop()
+        .or_else(|| rest.find(|i| !seen[*i]).map(|i| (i, 0)))
+    {
+        if std::mem::replace(&mut seen[i], true) {
+            continue;
+        }
+        ordered.push(Row { depth, ..rows[i] });
+        open.extend(children[i].iter().rev().map(|child| (*child, depth + 1)));
+    }
+    ordered
 }
 
 #[cfg(test)]
@@ -101,10 +201,74 @@ mod tests {
             let rows = table.ordered(processes);
             (
                 table.selected_row(&rows),
-                rows[table.selected_row(&rows)].pid,
+                rows[table.selected_row(&rows)].process.pid,
             )
         };
         assert_eq!(selected(&before), (2, 3));
         assert_eq!(selected(&after), (0, 3));
+    }
+
+    fn family(pairs: &[(u32, u32)]) -> Vec<ProcessUse> {
+        let process = |&(pid, ppid): &(u32, u32)| ProcessUse {
+            pid,
+            ppid,
+            ..ProcessUse::default()
+        };
+        pairs.iter().map(process).collect()
+    }
+
+    fn shape(table: &Processes, processes: &[ProcessUse]) -> Vec<(u32, usize)> {
+        let rows = table.ordered(processes).into_iter();
+        rows.map(|row| (row.process.pid, row.depth)).collect()
+    }
+
+    #[test]
+    fn children_stand_below_their_parents_and_none_is_lost() {
+        let table = Processes {
+            is_tree: true,
+            ..Processes::default()
+        };
+        let processes = family(&[
+            (1, 0),
+            (2, 9),
+            (3, 1),
+            (4, 3),
+            (5, 1),
+            (6, 7),
+            (7, 6),
+            (8, 8),
+        ]);
+        assert_eq!(
+            shape(&table, &processes),
+            [
+                (1, 0),
+                (3, 1),
+                (4, 2),
+                (5, 1),
+                (2, 0),
+                (8, 0),
+                (6, 0),
+                (7, 1)
+            ]
+        );
+    }
+
+    #[test]
+    fn what_ended_stays_for_a_while() {
+        let mut table = Processes::default();
+        let processes = family(&[(1, 0), (2, 1)]);
+        let second = |s: i64| Timestamp::from_nanos(s * 1_000_000_000);
+        table.ended(2, "killed by SIGKILL", second(10), &processes);
+        // Twice told, and still in a reading: once in the table.
+        table.ended(2, "killed by SIGKILL", second(10), &processes);
+        let ends = |table: &Processes, processes: &[ProcessUse]| -> Vec<Option<String>> {
+            let rows = table.ordered(processes).into_iter();
+            rows.map(|row| row.end.map(str::to_owned)).collect()
+        };
+        let dead = [None, Some("killed by SIGKILL".to_owned())];
+        assert_eq!(ends(&table, &processes), dead);
+        assert_eq!(ends(&table, &processes[..1]), dead);
+        table.forget(second(200));
+        assert_eq!(ends(&table, &processes[..1]), [None]);
     }
 }

@@ -30,6 +30,7 @@ pub(super) fn header(canvas: &mut Canvas<'_>, area: Rect, app: &App) {
         (Link::Live, Some(Health::Failing { .. })) => ("✗", "failing", theme.critical()),
         (Link::Live, Some(Health::Degraded { .. })) => ("●", "live", theme.warning()),
         (Link::Live, _) => ("●", "live", theme.good),
+        (Link::Replay, _) => ("▶", "recorded", theme.warning()),
     };
     if let Some(status) = &app.status
         && area.width >= 100

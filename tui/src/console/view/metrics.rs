@@ -1,6 +1,6 @@
 //! Metrics: every series that is stored, and one of them over time.
 
-use hark_api::{Band, SeriesPoint, Tier};
+use hark_api::{Band, SeriesKey, SeriesPoint, Tier};
 use ratatui::layout::Rect;
 
 use crate::console::keys::Action;
@@ -13,6 +13,8 @@ use crate::console::widget::words;
 use crate::moment;
 use crate::units;
 
+/// Lines of one of several curves, at least.
+const LEAST_CURVE: u16 = 8;
 /// From this width on the list stands beside the curve, else above it.
 const BESIDE: u16 = 76;
 
@@ -23,7 +25,19 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, app: &App) {
         split_top(area, (area.height / 3).max(3))
     };
     list(canvas, list_area, app);
-    curve(canvas, curve_area, app);
+    let shown = app.metrics.shown();
+    // The selected one is the last, and is shown where there is no room for more.
+    let fit = usize::from(curve_area.height / LEAST_CURVE).clamp(1, shown.len().max(1));
+    if shown.is_empty() {
+        canvas.section(curve_area, "Curve", "");
+    }
+    let mut rest = curve_area;
+    for (at, (key, name)) in shown[shown.len().saturating_sub(fit)..].iter().enumerate() {
+        let height = rest.height / (fit - at) as u16;
+        let (place, below) = split_top(rest, height);
+        curve(canvas, place, app, key, name);
+        rest = below;
+    }
 }
 
 fn list(canvas: &mut Canvas<'_>, area: Rect, app: &App) {
@@ -49,6 +63,11 @@ fn list(canvas: &mut Canvas<'_>, area: Rect, app: &App) {
         canvas.put(inside.x + 1, inside.y, inside.width, text, theme.dim);
         return;
     }
+    let shown = app.metrics.shown().into_iter();
+    let pinned: Vec<&str> = shown
+        .filter(|(key, _)| app.metrics.is_pinned(key))
+        .map(|(_, name)| name)
+        .collect();
     let selected = app.metrics.selected_row();
     let top = app.metrics.top(inside.height.into(), names.len());
     for ((row, name), y) in names
@@ -58,6 +77,9 @@ fn list(canvas: &mut Canvas<'_>, area: Rect, app: &App) {
         .zip(inside.y..inside.bottom())
     {
         let line = Rect::new(inside.x, y, inside.width, 1);
+        if pinned.contains(name) {
+            canvas.put(line.x, y, 1, "▪", theme.accent);
+        }
         let (metric, labels) = name.split_at(name.find('{').unwrap_or(name.len()));
         let x = canvas.put(
             line.x + 1,
@@ -76,20 +98,16 @@ fn list(canvas: &mut Canvas<'_>, area: Rect, app: &App) {
     canvas.hit(inside, Action::Row(0));
 }
 
-fn curve(canvas: &mut Canvas<'_>, area: Rect, app: &App) {
+fn curve(canvas: &mut Canvas<'_>, area: Rect, app: &App, key: &SeriesKey, name: &str) {
     let theme = canvas.theme;
     let metrics = &app.metrics;
-    let Some((key, name)) = metrics.selected() else {
-        canvas.section(area, "Curve", "");
-        return;
-    };
     let live = if metrics.is_live() { "live" } else { "then" };
     let note = format!("{} · {live}", moment::span(metrics.span_secs() as f64));
     let inside = canvas.section(area, name, &note);
     let window = metrics.window(app.now);
     let is_bytes = key.name().contains("bytes");
     let write = if is_bytes { units::bytes } else { units::count };
-    let loaded = metrics.loaded.as_ref().filter(|loaded| loaded.is_of(key));
+    let loaded = metrics.loaded(key);
     let points: &[SeriesPoint] = loaded.map_or(&[], |loaded| loaded.within(window));
     let (head, rest) = split_top(inside, 1);
     if points.is_empty() {
@@ -232,7 +250,10 @@ fn mark_unusual(canvas: &mut Canvas<'_>, area: Rect, app: &App, plot: &Plot<'_>,
 
 impl Loaded {
     /// The points of a time.
-    fn within(&self, (from, to): (hark_api::Timestamp, hark_api::Timestamp)) -> &[SeriesPoint] {
+    pub(crate) fn within(
+        &self,
+        (from, to): (hark_api::Timestamp, hark_api::Timestamp),
+    ) -> &[SeriesPoint] {
         let first = self.points.partition_point(|point| point.time < from);
         let end = self.points.partition_point(|point| point.time < to);
         &self.points[first..end.max(first)]

@@ -10,9 +10,11 @@ mod kernel;
 mod metrics;
 mod overview;
 pub(crate) mod palette;
+mod process_detail;
 mod processes;
 mod unreachable;
 mod usual;
+mod vital_lines;
 mod vitals;
 
 #[cfg(test)]
@@ -87,6 +89,14 @@ pub(crate) fn draw(app: &App, buffer: &mut Buffer) -> Drawn {
                 "Enter keeps it",
                 input,
             ));
+        }
+        Overlay::Export(input) => {
+            let note = ".json .csv .txt";
+            cursor = Some(frame::line(&mut canvas, footer, "export ", note, input));
+        }
+        Overlay::Signal { target, chosen } => {
+            frame::footer(&mut canvas, footer, app);
+            process_detail::signal(&mut canvas, body, target, *chosen);
         }
         Overlay::Search { input, .. } => {
             cursor = Some(frame::search(&mut canvas, footer, app, input));

@@ -3,7 +3,7 @@
 use hark_api::{FeatureState, Timestamp};
 use ratatui::layout::Rect;
 
-use super::{events, incidents, vitals};
+use super::{events, incidents, vital_lines, vitals};
 use crate::console::keys::Action;
 use crate::console::state::unusual::Sight;
 use crate::console::state::{App, Tab};
@@ -39,7 +39,7 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, app: &App) {
     let (top, rest) = split_top(area, rows);
     let (middle, bottom) = split_top(rest, vital_rows);
     unusual(canvas, top, app, &sights);
-    vitals::flat(canvas, middle, app);
+    vital_lines::flat(canvas, middle, app);
     events::list(canvas, bottom, app, false);
 }
 

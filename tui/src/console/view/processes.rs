@@ -1,13 +1,13 @@
 //! The processes that use most, as a table.
 
-use hark_api::vitals::ProcessUse;
 use ratatui::layout::Rect;
 
+use super::process_detail;
 use super::vitals::percent;
 use crate::console::keys::Action;
 use crate::console::state::App;
-use crate::console::state::processes::Sort;
-use crate::console::widget::canvas::{Canvas, below};
+use crate::console::state::processes::{Row, Sort};
+use crate::console::widget::canvas::{Canvas, below, split_top};
 use crate::console::widget::chart;
 use crate::moment;
 use crate::units;
@@ -125,7 +125,14 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, app: &App) {
     );
 
     let rows = app.processes.ordered(&vitals.processes);
-    let table = below(inside, 1);
+    let room = below(inside, 1);
+    // What the selected one did is shown where that leaves a table.
+    let detail = if room.height >= 16 {
+        (room.height / 3).min(12)
+    } else {
+        0
+    };
+    let (table, detail) = split_top(room, room.height - detail);
     app.page.set(table.height);
     if rows.is_empty() {
         canvas.put(
@@ -139,7 +146,7 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, app: &App) {
     }
     let selected = app.processes.selected_row(&rows);
     let top = app.processes.top(selected, table.height.into(), rows.len());
-    for ((row, process), y) in rows
+    for ((at, row), y) in rows
         .iter()
         .enumerate()
         .skip(top)
@@ -150,25 +157,29 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, app: &App) {
             canvas,
             line,
             &columns,
-            process,
+            row,
             vitals.uptime,
             vitals.cpus.len(),
         );
-        if row == selected {
+        if at == selected {
             canvas.paint(line, theme.selection);
         }
     }
     canvas.hit(table, Action::Row(0));
+    if let Some(row) = rows.get(selected) {
+        process_detail::draw(canvas, detail, app, row);
+    }
 }
 
 fn draw_row(
     canvas: &mut Canvas<'_>,
     line: Rect,
     columns: &[&Column],
-    process: &ProcessUse,
+    row: &Row<'_>,
     uptime: f64,
     cpus: usize,
 ) {
+    let process = row.process;
     let theme = canvas.theme;
     let share = process.cpu / cpus.max(1) as f64;
     let rate = |bytes: Option<f64>| match bytes {
@@ -182,7 +193,7 @@ fn draw_row(
             "PID" => (process.pid.to_string(), theme.dim),
             "USER" => (process.uid.to_string(), theme.dim),
             "S" => (
-                process.state.to_string(),
+                row.end.map_or(process.state, |_| 'X').to_string(),
                 if process.state == 'D' {
                     theme.warning()
                 } else {
@@ -206,5 +217,15 @@ fn draw_row(
         canvas.put_right(x, line.y, column.width, &text, style);
     }
     let room = line.right().saturating_sub(x + 2);
-    canvas.put(x + 2, line.y, room, &process.comm, theme.accent);
+    let indent = match row.depth {
+        0 => String::new(),
+        depth => format!("{}└ ", "  ".repeat((depth - 1).min(8))),
+    };
+    let Some(end) = row.end else {
+        let parts = [(indent.as_str(), theme.rule), (&process.comm, theme.accent)];
+        canvas.parts(x + 2, line.y, room, &parts);
+        return;
+    };
+    let text = format!("{indent}✗ {} {end}", process.comm);
+    canvas.put(x + 2, line.y, room, &text, theme.dim);
 }

@@ -13,7 +13,7 @@ use crate::clean::Clean;
 use crate::cli::ThemeName;
 use crate::console::connection::News;
 use crate::console::sample::{self, HOSTILE, NOON};
-use crate::console::state::{App, Tab};
+use crate::console::state::{App, Overlay, Tab};
 use crate::console::theme::{Depth, Theme};
 use crate::console::update::{self, Effect};
 use crate::remedy::Remedy;
@@ -206,6 +206,92 @@ fn keys_lead_from_an_anomaly_to_what_is_around_it() {
     );
     press(&mut app, "\u{1B}\u{1B}");
     assert_eq!(app.events.filter_text(), "");
+}
+
+#[test]
+fn what_is_seen_is_exported() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let screen = Rect::new(0, 0, 80, 24);
+    let export = |app: &mut App, tab: Tab, name: &str| {
+        app.tab = tab;
+        let path = dir.path().join(name);
+        let path = path.to_str().expect("a name");
+        crate::console::export::write(app, path, screen)
+            .map(|_| std::fs::read_to_string(path).expect("written"))
+    };
+    let mut app = ordinary();
+    let events = export(&mut app, Tab::Events, "events.csv").expect("a table");
+    assert_eq!(events.lines().count(), app.log.len() + 1);
+    assert!(events.contains(",critical,"), "{events}");
+    let text = export(&mut app, Tab::Overview, "screen.txt").expect("text");
+    assert!(text.contains("Vital signs"), "{text}");
+    let points = export(&mut app, Tab::Metrics, "points.json").expect("lines");
+    let first: serde_json::Value =
+        serde_json::from_str(points.lines().next().expect("a line")).expect("an object");
+    assert_eq!(first["series"], "node_load1");
+    let refused = export(&mut app, Tab::Events, "events.csv").expect_err("it is there");
+    assert!(refused.contains("already"), "{refused}");
+    export(&mut app, Tab::Health, "health.csv").expect_err("it is no table");
+    // Nothing that could move a terminal's cursor gets into any of them.
+    let mut app = hostile();
+    for (tab, name) in [
+        (Tab::Events, "a.csv"),
+        (Tab::Processes, "b.csv"),
+        (Tab::Overview, "c.txt"),
+        (Tab::Incidents, "d.json"),
+    ] {
+        let text = export(&mut app, tab, name).expect("written");
+        assert!(
+            !text.contains('\u{1B}') && !text.contains('\u{202E}'),
+            "{name}"
+        );
+    }
+    for (keys, path) in [("Ea.csv\n", "a.csv"), (":export b.txt\n", "b.txt")] {
+        assert_eq!(press(&mut app, keys), Some(Effect::Export(path.into())));
+    }
+}
+
+#[test]
+fn pinned_series_share_one_time_axis() {
+    for (data, mut app) in [("ordinary", ordinary()), ("hostile", hostile())] {
+        app.tab = Tab::Metrics;
+        press(&mut app, "Pj");
+        if data == "ordinary" {
+            let to = NOON;
+            let from = to.plus_nanos(-900_000_000_000);
+            let data = Box::new(sample::memory_data());
+            update::news(&mut app, News::Data { data, from, to });
+        }
+        insta::assert_snapshot!(format!("metrics_pinned_{data}"), at_all_sizes(&app));
+    }
+}
+
+#[test]
+fn a_process_shows_what_it_did_and_gets_a_signal_only_when_that_is_confirmed() {
+    for (data, mut app) in [("ordinary", ordinary()), ("hostile", hostile())] {
+        let name = (data == "hostile").then_some(HOSTILE);
+        let mut exit = sample::kernel(700, hark_api::Kind::Exit, "node", "killed by SIGKILL");
+        if let Some(process) = &mut exit.process {
+            process.pid = 937;
+        }
+        exit.message = name.unwrap_or("killed by SIGKILL").to_owned();
+        update::news(&mut app, News::Events(vec![exit]));
+        press(&mut app, "5jT");
+        insta::assert_snapshot!(format!("processes_tree_{data}"), at_all_sizes(&app));
+        assert_eq!(press(&mut app, "X"), None);
+        assert!(matches!(app.overlay, Overlay::None), "it has ended");
+        press(&mut app, "k");
+        press(&mut app, "X");
+        assert!(matches!(app.overlay, Overlay::None), "it is far away");
+        app.is_local = true;
+        assert_eq!(press(&mut app, "X\n"), None);
+        insta::assert_snapshot!(format!("signal_{data}"), at_all_sizes(&app));
+        assert_eq!(press(&mut app, "\u{1B}"), None);
+        let Some(Effect::Signal(target, signal)) = press(&mut app, "Xjy") else {
+            panic!("nothing is sent");
+        };
+        assert_eq!((target.pid, signal), (900, rustix::process::Signal::INT));
+    }
 }
 
 #[test]

@@ -15,7 +15,7 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, app: &App) {
     let width = area.width.saturating_sub(4).min(72);
     let mut page = Page::new(width, theme);
     match &app.link {
-        Link::Connecting | Link::Live => {
+        Link::Connecting | Link::Live | Link::Replay => {
             page.line([
                 ("Connecting with the agent at ", theme.dim),
                 (&app.endpoint, theme.strong),

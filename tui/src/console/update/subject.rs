@@ -1,0 +1,113 @@
+//! What an action is about: the event, process or incident that is selected.
+
+use super::{Effect, act, say, set_filter, show};
+use crate::clean::Clean;
+use crate::console::keys::Action;
+use crate::console::state::{App, Detail, DetailOf, Scroll, Tab};
+
+/// A value in a filter, in quotes where it is more than a word.
+pub(super) fn quoted(value: &str) -> String {
+    let is_word = |c: char| c.is_alphanumeric() || "-_./".contains(c);
+    if !value.is_empty() && value.chars().all(is_word) {
+        value.to_owned()
+    } else {
+        format!("\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\""))
+    }
+}
+
+/// The event that an action is about.
+pub(super) fn subject(app: &App) -> Option<Clean<hark_api::Event>> {
+    if let Some(event) = app.detailed() {
+        return Some(event);
+    }
+    match app.tab {
+        Tab::Overview => {
+            let sights = app.unusual.worst_first(app.now);
+            let row = unusual_row(app);
+            sights.get(row).map(|sight| sight.event.clone())
+        }
+        Tab::Events => app.log.get(app.events.selected(&app.log)?),
+        _ => None,
+    }
+}
+
+pub(super) fn subject_pid(app: &App) -> Option<u32> {
+    if app.tab == Tab::Incidents {
+        let suspects = &app.incidents.selected()?.incident.suspects;
+        return suspects.iter().find_map(|suspect| suspect.pid);
+    }
+    if app.tab == Tab::Processes {
+        let vitals = app.vitals.as_ref()?;
+        let rows = app.processes.ordered(&vitals.processes);
+        return rows
+            .get(app.processes.selected_row(&rows))
+            .map(|row| row.process.pid);
+    }
+    subject(app)?.process.as_ref().map(|process| process.pid)
+}
+
+/// The selected row among what is unusual.
+pub(crate) fn unusual_row(app: &App) -> usize {
+    let sights = app.unusual.worst_first(app.now);
+    sights
+        .iter()
+        .position(|sight| Some(sight.event.id) == app.unusual_selected)
+        .unwrap_or(0)
+}
+
+pub(super) fn open(app: &mut App) {
+    match app.tab {
+        Tab::Overview => {
+            if let Some(event) = subject(app) {
+                set_filter(app, "");
+                show(app, Tab::Events);
+                app.detail = Detail {
+                    of: if app.events.select_id(event.id, &app.log) {
+                        DetailOf::Selected
+                    } else {
+                        DetailOf::Event(Box::new(event))
+                    },
+                    scroll: Scroll::default(),
+                };
+            }
+        }
+        Tab::Events => {
+            app.detail = match app.detail.of {
+                DetailOf::Nothing => Detail {
+                    of: DetailOf::Selected,
+                    scroll: Scroll::default(),
+                },
+                _ => Detail::default(),
+            };
+            app.events.hold(&app.log);
+        }
+        Tab::Processes => {
+            act(app, Action::OfProcess);
+        }
+        Tab::Incidents => {
+            let events = app.incidents.selected().map(|r| r.incident.events.clone());
+            let kept = events.unwrap_or_default();
+            set_filter(app, "");
+            let found = kept.iter().any(|id| app.events.select_id(*id, &app.log));
+            if found {
+                show(app, Tab::Events);
+                app.detail.of = DetailOf::Selected;
+            } else {
+                say(
+                    app,
+                    "Its events are older than what the console keeps; see `hark query`",
+                );
+            }
+        }
+        Tab::Metrics | Tab::Kernel | Tab::Health => {}
+    }
+}
+
+pub(super) fn copy(app: &mut App) -> Option<Effect> {
+    let text = match app.tab {
+        Tab::Processes => subject_pid(app)?.to_string(),
+        _ => serde_json::to_string(&*subject(app)?).ok()?,
+    };
+    say(app, "Copied, where the terminal allows it (OSC 52)");
+    Some(Effect::Copy(text))
+}
