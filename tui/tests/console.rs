@@ -190,6 +190,28 @@ fn an_event_that_is_sent_is_seen_filtered_and_opened() {
 }
 
 #[test]
+fn time_stops_goes_back_and_is_live_again() {
+    let Some(agent) = Agent::start() else { return };
+    let Some(terminal) = console(&agent, 120, 36) else {
+        return;
+    };
+    terminal.see(&["● live", "CPU"]);
+    terminal.press(&["/", "service:shop", "Enter"]);
+    agent.hark(&["send", "-l", "error", "-s", "shop", "till jammed"]);
+    terminal.see(&["till jammed"]);
+    terminal.press(&["Space"]);
+    terminal.see(&["◀ then", "just now"]);
+    agent.hark(&["send", "-s", "shop", "till mended"]);
+    let screen = terminal.see(&["till jammed", " new  L live"]);
+    assert!(!screen.contains("till mended"), "{screen}");
+    // Before the agent was there, nothing is stored: the agent was asked, and says so.
+    terminal.press(&["@", "2h", "Enter"]);
+    terminal.see(&["2h ago", "L live", "Nothing kept here passes the filter"]);
+    terminal.press(&["L"]);
+    terminal.see(&["● live", "till mended"]);
+}
+
+#[test]
 fn an_agent_that_comes_back_brings_what_it_stored_meanwhile() {
     let Some(mut agent) = Agent::start() else {
         return;
