@@ -121,7 +121,7 @@ fn the_console_explains_a_missing_agent_and_gives_the_terminal_back() {
     terminal.see(&["No agent", "/nonexistent/agent.sock", "Trying again in"]);
     assert_eq!(terminal.modes(), "1 1 0");
     terminal.press(&["?"]);
-    terminal.see(&["Keys", "The next view"]);
+    terminal.see(&["Keys", "Open the selected unusual event"]);
     // Escape and a key in one go would be Alt with that key.
     terminal.press(&["Escape"]);
     terminal.see(&["Trying again in"]);
