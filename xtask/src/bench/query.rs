@@ -1,8 +1,7 @@
 //! `cargo xtask bench query`: how soon the agent answers searches and counts over HTTP with many
 //! events stored, and how soon it is ready after a restart.
 
-use std::io::{self, Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -12,7 +11,7 @@ use hark_store::{Options, Store};
 use super::ingest;
 use super::ingest::server;
 use super::ingest::usage::disk_below;
-use super::samples;
+use super::{load, samples};
 use crate::error::Error;
 use crate::run as command;
 
@@ -68,7 +67,10 @@ fn measure_in(agent: &Path, data: &Path, samples: &[Event], args: &Args) -> Resu
     println!("| what | found | median ms | least – most ms | events/s |");
     println!("|---|---|---|---|---|");
     let address = server::free_address()?;
-    let mut running = server::ready(server::spawn_agent(agent, data.to_owned(), address)?)?;
+    let mut running = server::ready(
+        server::spawn_agent(agent, data.to_owned(), address)?,
+        Some("/readyz"),
+    )?;
     let from = newest.plus_nanos(-(SPAN.as_nanos() as i64));
     let word = rare_word(samples)?;
     let page = |limit: u32, q: &str| format!("/events?limit={limit}&q={}", escaped(q));
@@ -132,7 +134,7 @@ fn measure_in(agent: &Path, data: &Path, samples: &[Event], args: &Args) -> Resu
             running.end(signal)?;
             let started = Instant::now();
             running = server::spawn_agent(agent, data.to_owned(), address)?;
-            while !get(address, "/readyz").is_ok_and(|(status, _)| status == 200) {
+            while !load::get(address, "/readyz").is_ok_and(|(status, _)| status == 200) {
                 if started.elapsed() > Duration::from_secs(60) {
                     return Err("the agent is not ready within a minute".to_owned());
                 }
@@ -185,7 +187,7 @@ fn rare_word(samples: &[Event]) -> Result<String, String> {
 /// How many events were found in what time; what is on the page, or all that were counted.
 fn search(address: SocketAddr, path: &str) -> Result<(u64, Duration), String> {
     let started = Instant::now();
-    let (status, body) = get(address, path).map_err(|error| format!("{path}: {error}"))?;
+    let (status, body) = load::get(address, path).map_err(|error| format!("{path}: {error}"))?;
     let elapsed = started.elapsed();
     let answer: serde_json::Value = serde_json::from_str(&body).map_err(text)?;
     if status != 200 || answer["complete"] != true {
@@ -236,17 +238,4 @@ fn escaped(q: &str) -> String {
             _ => format!("%{byte:02X}"),
         })
         .collect()
-}
-
-/// Status and body of a GET on a connection of its own.
-fn get(address: SocketAddr, path: &str) -> io::Result<(u16, String)> {
-    let mut stream = TcpStream::connect(address)?;
-    stream.set_read_timeout(Some(Duration::from_secs(60)))?;
-    write!(stream, "GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n")?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    let invalid = || io::Error::new(io::ErrorKind::InvalidData, "not an answer");
-    let (head, body) = answer.split_once("\r\n\r\n").ok_or_else(invalid)?;
-    let status = head.split(' ').nth(1).and_then(|s| s.parse().ok());
-    Ok((status.ok_or_else(invalid)?, body.to_owned()))
 }

@@ -43,11 +43,12 @@ pub(super) fn start(root: &Path) -> Result<Server, String> {
         .stderr(Stdio::null())
         .spawn()
         .map_err(|e| format!("gunicorn: {e}"))?;
-    ready(Server {
+    let server = Server {
         name: "Flask + SQLite + scikit-learn",
         child,
         address,
         data,
         scratch: true,
-    })
+    };
+    ready(server, Some("/"))
 }

@@ -57,6 +57,16 @@ impl Args {
     }
 }
 
+/// One way to load hark.
+struct Plan<'a> {
+    what: What,
+    name: &'static str,
+    requests: &'a [Vec<u8>],
+    /// Events of each request.
+    events: usize,
+    connections: usize,
+}
+
 /// One row of the table.
 struct Row {
     what: String,
@@ -93,62 +103,45 @@ fn measure_all(root: &Path, args: &Args) -> Result<(), String> {
         .chunks(1000)
         .map(|c| load::post("/logs", "application/x-ndjson", c.join("\n").as_bytes()))
         .collect();
-    let plans: [(What, &str, &[Vec<u8>], usize, usize); 4] = [
-        (
-            What::Batches,
-            "batches of 1000, 4 connections",
-            &batches,
-            1000,
-            4,
-        ),
-        (
-            What::Singles1,
-            "one a request, 1 connection",
-            &singles,
-            1,
-            1,
-        ),
-        (
-            What::Singles16,
-            "one a request, 16 connections",
-            &singles,
-            1,
-            16,
-        ),
-        (
-            What::Singles64,
-            "one a request, 64 connections",
-            &singles,
-            1,
-            64,
-        ),
+    let plan = |what, name, connections| Plan {
+        what,
+        name,
+        requests: &singles,
+        events: 1,
+        connections,
+    };
+    let plans = [
+        Plan {
+            requests: &batches,
+            events: 1000,
+            ..plan(What::Batches, "batches of 1000, 4 connections", 4)
+        },
+        plan(What::Singles1, "one a request, 1 connection", 1),
+        plan(What::Singles16, "one a request, 16 connections", 16),
+        plan(What::Singles64, "one a request, 64 connections", 64),
     ];
     let agent = build_agent(root)?;
     let duration = Duration::from_secs(args.seconds);
     let mut rows = Vec::new();
-    for (what, plan, requests, events, connections) in plans {
-        if !args.wants(what) {
-            continue;
-        }
+    for plan in plans.into_iter().filter(|plan| args.wants(plan.what)) {
         let load = |address, rate| Load {
             address,
-            connections,
-            requests,
+            connections: plan.connections,
+            requests: plan.requests,
             duration,
             rate,
         };
         let full = median(args.runs, || {
             let server = start_agent(&agent)?;
-            measure(&server, format!("{} · {plan}", server.name), events, |a| {
-                load(a, None)
-            })
+            let what = format!("{} · {}", server.name, plan.name);
+            measure(&server, what, plan.events, |a| load(a, None))
         })?;
-        let half = full.per_second / events as f64 / 2.0;
+        let half = full.per_second / plan.events as f64 / 2.0;
         rows.push(full);
         rows.push(median(args.runs, || {
             let server = start_agent(&agent)?;
-            let what = format!("{} · {plan}, at half of that", server.name);
-            measure(&server, what, events, |a| load(a, Some(half)))
+            let what = format!("{} · {}, at half of that", server.name, plan.name);
+            measure(&server, what, plan.events, |a| load(a, Some(half)))
         })?);
     }
     if args.wants(What::Flask) {

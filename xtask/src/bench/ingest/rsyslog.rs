@@ -34,13 +34,14 @@ pub(super) fn measure(lines: &[String], duration: Duration) -> Result<Row, Strin
         .stderr(Stdio::null())
         .spawn()
         .map_err(|e| format!("rsyslogd: {e}"))?;
-    let server = ready(Server {
+    let server = Server {
         name: "rsyslog",
         child,
         address,
         data,
         scratch: true,
-    })?;
+    };
+    let server = ready(server, None)?;
     let before = server.cpu();
     let blocks: Vec<String> = lines
         .chunks(1000)

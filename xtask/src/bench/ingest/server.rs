@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::usage;
+use crate::bench::load;
 use crate::run as command;
 
 /// A server under test. Dropping it ends it.
@@ -83,7 +84,7 @@ pub(crate) fn build_agent(root: &Path) -> Result<PathBuf, String> {
 pub(super) fn start_agent(binary: &Path) -> Result<Server, String> {
     let mut server = spawn_agent(binary, scratch("agent")?, free_address()?)?;
     server.scratch = true;
-    ready(server)
+    ready(server, Some("/readyz"))
 }
 
 /// Starts the agent on a data directory that stays; does not wait.
@@ -112,10 +113,16 @@ pub(crate) fn spawn_agent(
     })
 }
 
-pub(crate) fn ready(mut server: Server) -> Result<Server, String> {
+/// Waits until a server listens and, where `path` is given, answers a GET of it: a socket may
+/// be bound long before anybody serves it, and what waits in between is no matter of the load.
+pub(crate) fn ready(mut server: Server, path: Option<&str>) -> Result<Server, String> {
     let deadline = Instant::now() + Duration::from_secs(30);
     while Instant::now() < deadline {
-        if TcpStream::connect(server.address).is_ok() {
+        let answers = match path {
+            Some(path) => load::get(server.address, path).is_ok_and(|(status, _)| status < 500),
+            None => TcpStream::connect(server.address).is_ok(),
+        };
+        if answers {
             return Ok(server);
         }
         if let Ok(Some(status)) = server.child.try_wait() {
@@ -123,7 +130,7 @@ pub(crate) fn ready(mut server: Server) -> Result<Server, String> {
         }
         std::thread::sleep(Duration::from_millis(20));
     }
-    Err(format!("{} does not listen", server.name))
+    Err(format!("{} does not answer", server.name))
 }
 
 pub(crate) fn scratch(name: &str) -> Result<PathBuf, String> {
