@@ -170,6 +170,11 @@ fn programs(canvas: &mut Canvas<'_>, area: Rect, app: &App) {
     if status.features.is_empty() {
         page.text(0, "The agent has no kernel programs here", theme.dim);
     }
+    let mut programs = status.features.iter().flat_map(|feature| &feature.programs);
+    if programs.clone().next().is_some() && programs.all(|program| program.runs.is_none()) {
+        let remedy = "→ sysctl kernel.bpf_stats_enabled=1 has the kernel count what programs cost";
+        page.text(0, remedy, theme.accent);
+    }
     for feature in &status.features {
         feature_lines(
             &mut page,
