@@ -145,6 +145,8 @@ table! {
         queue_disk: member("request_queue", &["disk"]),
         disk_major: member("gendisk", &["major"]),
         disk_first_minor: member("gendisk", &["first_minor"]),
+        // Of x86 and of arm64
+        registers_call: member("pt_regs", &["orig_ax", "syscallno"]),
     }
 }
 
@@ -209,6 +211,8 @@ table! {
 pub struct Settings {
     /// Which signals are told: bit `n - 1` is signal `n`.
     pub signals: u64,
+    /// Waits for memory of this many nanoseconds and more are told.
+    pub stall: u64,
     /// The reader is woken when this many bytes wait in the ring buffer.
     pub wake_bytes: u32,
     /// Index of the cgroup v1 controller whose group is told; [`ABSENT`] tells the v2 group.

@@ -7,6 +7,7 @@ mod filter;
 mod histogram;
 mod layout;
 mod record;
+mod stall;
 mod warning;
 
 pub use filter::{
@@ -24,6 +25,7 @@ pub use record::{
     OWNER_UNKNOWN, OomRecord, PATH_LEN, QUIET, SignalRecord, SyscallRecord, TEXT_LEN, Task,
     TcpRecord, WALK_BROKEN, WALK_DETACHED, WALK_ROOT, Walk,
 };
+pub use stall::{RECLAIM_CGROUP, RECLAIM_HOST, ReclaimRecord, SYSCALL_ERRORS_MAX, SyscallErrorKey};
 pub use warning::{
     CapabilityRecord, FILE_CHANGE, FILE_DELETE, FILE_READ, FILE_RENAME, FILE_WRITE, FileRecord,
     FsErrorRecord, HangRecord, LINE_LEN, LineRecord,

@@ -51,11 +51,13 @@ pub enum Kind {
     Hang,
     /// [`crate::FileRecord`].
     File,
+    /// [`crate::ReclaimRecord`].
+    Reclaim,
 }
 
 impl Kind {
     /// Every one, in the order of their numbers.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Exec,
         Self::Fork,
         Self::Exit,
@@ -75,6 +77,7 @@ impl Kind {
         Self::FsError,
         Self::Hang,
         Self::File,
+        Self::Reclaim,
     ];
 }
 

@@ -19,6 +19,7 @@ use crate::event::{
 use crate::latency;
 use crate::table::Table;
 
+mod stall;
 mod syscall;
 mod warning;
 
@@ -98,6 +99,7 @@ impl Decoder {
             Kind::FsError => warning::fs_error(bytes, table)?,
             Kind::Hang => warning::hang(bytes, table)?,
             Kind::File => warning::file(bytes, table)?,
+            Kind::Reclaim => stall::reclaim(bytes, table)?,
             Kind::BlockError => (None, Data::BlockError(block_error(bytes)?)),
         };
         if quiet {
@@ -404,7 +406,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_bytes_are_decoded_or_refused(
-            kind in 0_u32..20,
+            kind in 0_u32..=Kind::ALL.len() as u32,
             rest in proptest::collection::vec(any::<u8>(), 0..700),
         ) {
             let mut bytes = kind.to_ne_bytes().to_vec();

@@ -5,6 +5,10 @@ use std::sync::Arc;
 
 use hark_api::{Process, Timestamp};
 
+mod stall;
+
+pub use stall::{ListenOverflow, PressureStall, Reclaim, SyscallFailures};
+
 /// Something that the kernel told.
 #[derive(Clone, Debug, PartialEq)]
 pub struct KernelEvent {
@@ -62,6 +66,14 @@ pub enum Data {
     HungThread(HungThread),
     /// A process did something to a file that is watched.
     FileAccess(FileAccess),
+    /// A thread waited while the kernel took memory back.
+    Reclaim(Reclaim),
+    /// System calls of a command failed, in sum.
+    SyscallFailures(SyscallFailures),
+    /// A listening port turned connections away because its queue was full.
+    ListenOverflow(ListenOverflow),
+    /// Threads waited for long for a resource.
+    PressureStall(PressureStall),
     /// Events were more than their budget, and are told in sum.
     Withheld(Withheld),
 }

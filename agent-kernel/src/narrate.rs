@@ -4,6 +4,7 @@ use hark_api::{Event, EventId, Fields, Kind, Level, Source, Timestamp, Verdict};
 use rustix::io::Errno;
 
 mod audit;
+mod stall;
 mod storm;
 mod warning;
 
@@ -38,6 +39,10 @@ impl KernelEvent {
             Data::FsError(_) => Kind::FsError,
             Data::HungThread(_) => Kind::HungTask,
             Data::FileAccess(_) => Kind::File,
+            Data::Reclaim(_) => Kind::Reclaim,
+            Data::SyscallFailures(_) => Kind::SyscallError,
+            Data::ListenOverflow(_) => Kind::ListenOverflow,
+            Data::PressureStall(_) => Kind::Pressure,
         }
     }
 
@@ -61,13 +66,15 @@ impl KernelEvent {
             }
             Data::OomKill(_) | Data::FsError(_) => Level::Critical,
             Data::BlockError(_) | Data::HungThread(_) => Level::Error,
-            Data::Withheld(_) => Level::Warning,
+            Data::Withheld(_) | Data::ListenOverflow(_) => Level::Warning,
             Data::Ptrace(_)
             | Data::Mount(_)
             | Data::BpfLoad(_)
             | Data::Module(_)
             | Data::CapabilityDenied(_)
             | Data::FileAccess(_)
+            | Data::Reclaim(_)
+            | Data::PressureStall(_)
             | Data::TcpConnect(TcpConnect {
                 outcome: ConnectOutcome::Failed(_),
                 ..
@@ -97,6 +104,10 @@ impl KernelEvent {
             Data::FsError(error) => warning::fs_error(error, &who, &mut fields),
             Data::HungThread(hung) => warning::hang(hung, &who, &mut fields),
             Data::FileAccess(access) => warning::file(access, &who, &mut fields),
+            Data::Reclaim(reclaim) => stall::reclaim(reclaim, &who, &mut fields),
+            Data::SyscallFailures(failures) => stall::syscall_failures(failures, &mut fields),
+            Data::ListenOverflow(overflow) => stall::overflow(overflow, &who, &mut fields),
+            Data::PressureStall(pressure) => stall::pressure(pressure, &mut fields),
             Data::Withheld(withheld) => storm::withheld(withheld, &mut fields),
             Data::Exec(exec) => narrate_exec(exec, &mut fields),
             Data::Fork(fork) => {

@@ -14,6 +14,7 @@ mod listener;
 mod oom;
 mod process;
 mod signal;
+mod stall;
 mod tcp;
 mod unprivileged;
 mod warning;
