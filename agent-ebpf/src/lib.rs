@@ -6,6 +6,7 @@
 mod filter;
 mod histogram;
 mod layout;
+mod name;
 mod record;
 mod stall;
 mod warning;
@@ -19,6 +20,7 @@ pub use layout::{
     ABSENT, ARGUMENTS, Argument, Arguments, MEMBERS, Member, Offsets, Settings, TRACEPOINT_FIELDS,
     TracepointField, TracepointOffsets,
 };
+pub use name::{DnsRecord, QUERIES_MAX, QUESTION_LEN, UNANSWERED};
 pub use record::{
     ARGUMENTS_MAX, BlockErrorRecord, COMM_LEN, CgroupRecord, Counts, Credentials, ExecRecord,
     ExitRecord, ForkRecord, Header, Kind, OWNER_CLOSER, OWNER_CONNECTOR, OWNER_LISTENER,

@@ -9,6 +9,7 @@
 mod block;
 mod budget;
 mod capability;
+mod dns;
 mod emit;
 mod failure;
 mod file;

@@ -53,11 +53,13 @@ pub enum Kind {
     File,
     /// [`crate::ReclaimRecord`].
     Reclaim,
+    /// [`crate::DnsRecord`].
+    Dns,
 }
 
 impl Kind {
     /// Every one, in the order of their numbers.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::Exec,
         Self::Fork,
         Self::Exit,
@@ -78,6 +80,7 @@ impl Kind {
         Self::Hang,
         Self::File,
         Self::Reclaim,
+        Self::Dns,
     ];
 }
 

@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use hark_api::{Process, Timestamp};
 
+mod dns;
 mod stall;
 
+pub use dns::Dns;
 pub use stall::{ListenOverflow, PressureStall, Reclaim, SyscallFailures};
 
 /// Something that the kernel told.
@@ -74,6 +76,8 @@ pub enum Data {
     ListenOverflow(ListenOverflow),
     /// Threads waited for long for a resource.
     PressureStall(PressureStall),
+    /// A name was asked for.
+    Dns(Dns),
     /// Events were more than their budget, and are told in sum.
     Withheld(Withheld),
 }

@@ -31,6 +31,8 @@ pub enum Feature {
     Hang,
     /// Files at paths that are watched: opened, changed, removed.
     File,
+    /// Queries for names (DNS), with what they asked and how long the answer took.
+    Dns,
     /// Threads that wait while the kernel takes memory back, and how long, as a histogram.
     Reclaim,
     /// System calls that fail, counted by command, call and error.
@@ -63,6 +65,7 @@ impl Feature {
         Self::FsError,
         Self::Hang,
         Self::File,
+        Self::Dns,
         Self::Reclaim,
         Self::SyscallError,
         Self::ListenOverflow,
@@ -85,6 +88,7 @@ impl Feature {
             Self::FsError => "fs_error",
             Self::Hang => "hang",
             Self::File => "file",
+            Self::Dns => "dns",
             Self::Reclaim => "reclaim",
             Self::SyscallError => "syscall_error",
             Self::ListenOverflow => "listen_overflow",
@@ -119,6 +123,7 @@ impl Feature {
             Self::FsError => "ext4 file systems that found themselves inconsistent",
             Self::Hang => "threads that have waited for long and cannot be woken",
             Self::File => "files at paths that are watched: opened, changed, removed",
+            Self::Dns => "queries for names, over UDP to port 53, and their answers",
             Self::Reclaim => "threads that wait while the kernel takes memory back",
             Self::SyscallError => "system calls that fail, by command, call and error",
             Self::ListenOverflow => "listening ports whose queue of connections is full",

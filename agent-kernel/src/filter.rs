@@ -81,6 +81,8 @@ budgets! {
     capability = 200: Capability,
     /// Files that are watched.
     file = 200: File,
+    /// Queries for names.
+    dns = 200: Dns,
     /// Waits for memory.
     reclaim = 200: Reclaim,
 }

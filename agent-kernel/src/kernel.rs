@@ -14,6 +14,7 @@ use hark_ebpf::Task;
 use crate::clock;
 use crate::decode::Decoder;
 use crate::diagnostics::Diagnostics;
+use crate::dns::Queries;
 use crate::failure::Failures;
 use crate::filter::Maps;
 use crate::latency::Tables;
@@ -157,6 +158,7 @@ impl Kernel {
                 filter,
                 account,
                 failures: kernel.failures.clone(),
+                queries: on(Feature::Dns).then(|| Queries::take(&mut ebpf)).flatten(),
                 watches: std::mem::take(&mut kernel.loaded.watches),
                 totals,
                 sink,

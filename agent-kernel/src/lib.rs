@@ -13,6 +13,7 @@ mod cgroup;
 mod clock;
 mod decode;
 mod diagnostics;
+mod dns;
 mod error;
 mod event;
 mod failure;
@@ -41,7 +42,7 @@ mod withheld;
 pub use btf::{Btf, BtfError};
 pub use error::Error;
 pub use event::{
-    BlockError, BpfLoad, CapabilityDenied, Cause, ConnectOutcome, Data, Ends, Exec, Exit,
+    BlockError, BpfLoad, CapabilityDenied, Cause, ConnectOutcome, Data, Dns, Ends, Exec, Exit,
     ExitStatus, FileAccess, FileOperation, Fork, FsError, HungThread, Identity, KernelEvent,
     KernelLine, ListenOverflow, Module, Mount, OomKill, Owner, PressureStall, Privilege, Ptrace,
     Reclaim, Sender, Signal, SignalResult, SyscallFailures, TcpAccept, TcpClose, TcpConnect,

@@ -205,6 +205,7 @@ fn load_object(
         (Feature::Audit, "SYSCALLS"),
         (Feature::Capability, "DENIALS"),
         (Feature::File, "FILE_CALLS"),
+        (Feature::Dns, "QUERIES"),
         (Feature::Reclaim, "RECLAIM_SINCE"),
         (Feature::SyscallError, "SYSCALL_ERRORS"),
         (Feature::BlockLatency, "BLOCK_ISSUED"),

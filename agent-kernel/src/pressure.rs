@@ -12,13 +12,14 @@ use crate::KernelEvent;
 use crate::clock::{Clock, since_boot};
 use crate::event::{Data, PressureStall};
 
-/// The window in which the kernel adds waits up: microseconds.
-const WINDOW: u32 = 1_000_000;
+/// The window in which the kernel adds waits up: microseconds. This one is open to everybody, others only
+/// to `CAP_SYS_RESOURCE`.
+const WINDOW: u32 = 2_000_000;
 /// While a pressure goes on, it is told this often: nanoseconds.
 const INTERVAL: u64 = 60_000_000_000;
 
-/// From when on pressure is told: milliseconds of a second in which some thread waited for the resource.
-/// 0 is never.
+/// From when on pressure is told: milliseconds of a second, in the mean of two, in which some thread
+/// waited for the resource. 0 is never.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Pressure {
@@ -64,7 +65,7 @@ pub(crate) fn watch(pressure: Pressure) -> Result<Vec<Trigger>, (String, &'stati
         .into_iter()
         .filter(|(_, threshold)| *threshold > 0)
         .map(|(resource, threshold)| {
-            let threshold = threshold.saturating_mul(1_000).min(WINDOW);
+            let threshold = threshold.saturating_mul(WINDOW / 1_000).min(WINDOW);
             open(resource, threshold).map_err(|error| {
                 let remedy = match Errno::from_io_error(&error) {
                     Some(Errno::PERM | Errno::ACCESS) => {

@@ -180,6 +180,8 @@ pub(crate) const PROGRAMS: &[Program] = &[
         "task_hung",
         Hook::Classic("sched", "sched_process_hang"),
     ),
+    program(Feature::Dns, "dns_asked", Hook::Btf("net_dev_queue")),
+    program(Feature::Dns, "dns_answered", Hook::Btf("netif_receive_skb")),
     program(
         Feature::Reclaim,
         "reclaim_begin",

@@ -13,6 +13,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use crate::clock::{Clock, since_boot};
 use crate::decode::Decoder;
 use crate::diagnostics::Diagnostics;
+use crate::dns::Queries;
 use crate::failure::Failures;
 use crate::filter::Maps;
 use crate::watch::Watches;
@@ -63,6 +64,7 @@ pub(crate) struct Reader<S> {
     pub(crate) account: Account,
     pub(crate) failures: Option<Arc<Mutex<Failures>>>,
     pub(crate) watches: Watches,
+    pub(crate) queries: Option<Queries>,
     pub(crate) totals: Arc<Totals>,
     pub(crate) sink: S,
     pub(crate) poll_interval: Duration,
@@ -119,6 +121,9 @@ impl<S: FnMut(&mut Vec<KernelEvent>)> Reader<S> {
                 tracing::warn!(%error, "control groups that are ignored cannot be followed");
             }
             self.watches.look_at_sockets(&mut table, batch);
+            if let Some(queries) = &mut self.queries {
+                queries.look(&mut table, batch);
+            }
             self.account.look(totals, all, &mut table, batch)
         };
         self.watches.look_at_pressure(batch);

@@ -7,6 +7,7 @@ mod accounting;
 mod audit;
 mod capabilities;
 mod death;
+mod dns;
 mod features;
 mod filter;
 mod latency;
