@@ -47,7 +47,7 @@ fn converse(server: &UdpSocket, question: &[u8], code: u8) {
     client.recv(&mut [0; 512]).expect("the answer");
 }
 
-fn about<'a>(name: &'a str) -> impl Fn(&KernelEvent) -> Option<Dns> + 'a {
+fn about(name: &str) -> impl Fn(&KernelEvent) -> Option<Dns> + '_ {
     move |event| match &event.data {
         Data::Dns(dns) if dns.name == name => Some(dns.clone()),
         _ => None,
