@@ -45,8 +45,8 @@ impl Config {
     /// For a row a minute, and a reservoir that is a day late.
     pub fn minutes() -> Self {
         Self {
-            reservoir: 2000,
-            thinning: 10,
+            reservoir: 4000,
+            thinning: 5,
             delay: 1440,
             half_life: 10_080.0,
             ..Self::default()
@@ -57,7 +57,8 @@ impl Config {
 /// What is said of one row.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Assessment {
-    /// Smoothed distance to the nearest vectors, for ranking.
+    /// Root of the smoothed squared distance to the nearest vectors, for ranking: a short, far
+    /// excursion counts more than a long, near one.
     pub rank: f64,
     /// Distance to the fifth nearest vector of the past, in standard deviations.
     pub near: f64,
@@ -90,11 +91,13 @@ pub struct Joint {
     factor_due: u64,
     /// Rows that wait, oldest first.
     waiting: VecDeque<Vec<f32>>,
-    /// The reservoir, row after row.
+    /// The reservoir, row after row, in the units of the series: distances are taken on the scale
+    /// of today, so that what was learned early is not judged by what was usual then.
     vectors: Vec<f32>,
     replace: u64,
     /// Mean distance to neighbours and Mahalanobis, to bring both to one scale.
     typical: (f64, f64),
+    /// Smoothed square of the distance to the neighbours.
     smooth: f64,
     scores: Tail,
 }
@@ -103,7 +106,7 @@ pub struct Joint {
 const CLIP: f64 = 20.0;
 const WINSOR: f64 = 8.0;
 /// Least deviation, as a share of the range so far.
-const FLOOR: f64 = 0.05;
+const FLOOR: f64 = 0.1;
 const NEIGHBOURS: usize = 5;
 /// Rows before anything is said.
 const LEARN: u64 = 60;
@@ -135,9 +138,15 @@ impl Joint {
     /// Missing values are NaN; they are taken as usual.
     pub fn push(&mut self, row: &[f64], novelty: f64) -> Assessment {
         self.rows += 1;
+        let raw: Vec<f32> = (0..self.width)
+            .map(|i| row.get(i).map_or(f32::NAN, |&x| x as f32))
+            .collect();
+        let scales: Vec<f32> = (0..self.width)
+            .map(|i| (1.0 / self.deviation(i)) as f32)
+            .collect();
         let z = self.standardise(row);
         let mut assessment = Assessment::default();
-        let (near, shares) = self.nearest(&z);
+        let (near, shares) = self.nearest(&raw, &scales);
         let spread = self.mahalanobis(&z);
         (assessment.near, assessment.spread, assessment.novelty) = (near, spread, novelty);
         if self.rows > LEARN {
@@ -148,8 +157,8 @@ impl Joint {
             );
             self.typical.0 += a * (n - self.typical.0);
             self.typical.1 += a * (m - self.typical.1);
-            self.smooth += self.config.smoothing * (near - self.smooth);
-            assessment.rank = self.smooth;
+            self.smooth += self.config.smoothing * (near * near - self.smooth);
+            assessment.rank = self.smooth.sqrt();
             let scale = |x: f64, typical: f64| x / typical.max(1e-6);
             let alarm =
                 scale(near, self.typical.0) + 0.5 * scale(spread, self.typical.1) + 0.3 * novelty;
@@ -160,7 +169,7 @@ impl Joint {
             self.scores.push(folded);
             assessment.contributors = top(&shares);
         }
-        self.learn(&z);
+        self.learn(&z, raw);
         assessment
     }
 
@@ -209,18 +218,14 @@ impl Joint {
     }
 
     /// Distance to the fifth nearest vector, and each series' share of the squared distance to it.
-    fn nearest(&self, z: &[f64]) -> (f64, Vec<f64>) {
+    fn nearest(&self, row: &[f32], scales: &[f32]) -> (f64, Vec<f64>) {
         if self.width == 0 || self.vectors.is_empty() {
             return (0.0, Vec::new());
         }
-        let z32: Vec<f32> = z.iter().map(|&v| v as f32).collect();
         let mut best = [(f32::INFINITY, 0usize); NEIGHBOURS];
         for (i, vector) in self.vectors.chunks_exact(self.width).enumerate() {
-            let d: f32 = vector
-                .iter()
-                .zip(&z32)
-                .map(|(a, b)| (a - b) * (a - b))
-                .sum();
+            let pairs = vector.iter().zip(row).zip(scales);
+            let d: f32 = pairs.map(|((&a, &b), &s)| square(a, b, s)).sum();
             if d < best[NEIGHBOURS - 1].0 {
                 best[NEIGHBOURS - 1] = (d, i);
                 let mut k = NEIGHBOURS - 1;
@@ -233,12 +238,11 @@ impl Joint {
         let Some(&(d, i)) = best.iter().rev().find(|(d, _)| d.is_finite()) else {
             return (0.0, Vec::new());
         };
-        let vector = &self.vectors[i * self.width..(i + 1) * self.width];
         let total = f64::from(d).max(1e-12);
-        let shares = vector
-            .iter()
-            .zip(&z32)
-            .map(|(a, b)| f64::from((a - b) * (a - b)) / total)
+        let vector = &self.vectors[i * self.width..(i + 1) * self.width];
+        let pairs = vector.iter().zip(row).zip(scales);
+        let shares = pairs
+            .map(|((&a, &b), &s)| f64::from(square(a, b, s)) / total)
             .collect();
         (f64::from(d).sqrt(), shares)
     }
@@ -264,7 +268,7 @@ impl Joint {
         sum.sqrt()
     }
 
-    fn learn(&mut self, z: &[f64]) {
+    fn learn(&mut self, z: &[f64], raw: Vec<f32>) {
         let n = self.width;
         let a = 1.0 / (self.rows as f64).min(1.44 * self.config.half_life);
         let w: Vec<f64> = z.iter().map(|v| v.clamp(-WINSOR, WINSOR)).collect();
@@ -277,8 +281,7 @@ impl Joint {
         // Early rows enter at once: late teaching needs a past.
         let warm = self.rows > 2 * self.config.delay as u64;
         if self.rows.is_multiple_of(u64::from(self.config.thinning)) || self.rows < LEARN {
-            self.waiting
-                .push_back(z.iter().map(|&v| v as f32).collect());
+            self.waiting.push_back(raw);
         }
         let keep = if warm {
             self.config.delay / self.config.thinning.max(1) as usize
@@ -310,6 +313,14 @@ impl Joint {
         let place = (self.replace >> 32) as usize % self.config.reservoir;
         self.vectors[place * n..(place + 1) * n].copy_from_slice(vector);
     }
+}
+
+/// The squared difference of two values on a scale; nothing where either is missing.
+fn square(a: f32, b: f32, scale: f32) -> f32 {
+    let off = (a - b) * scale;
+    let off = if off.is_nan() { 0.0 } else { off };
+    let off = off.clamp(-CLIP as f32, CLIP as f32);
+    off * off
 }
 
 fn top(shares: &[f64]) -> Vec<(usize, f64)> {
