@@ -293,11 +293,12 @@ fn parties(finding: &Finding) -> Vec<Party> {
 /// a user's own manager. systemd's names are case-sensitive.
 fn is_wide(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path);
-    let of = |start: &str, end: &str| name.starts_with(start) && name.ends_with(end);
-    name.ends_with(".slice")
-        || of("session-", ".scope")
-        || of("user@", ".service")
-        || name == "init.scope"
+    match name.rsplit_once('.') {
+        Some((_, "slice")) => true,
+        Some((name, "scope")) => name == "init" || name.starts_with("session-"),
+        Some((name, "service")) => name.starts_with("user@"),
+        _ => false,
+    }
 }
 
 impl Party {

@@ -76,7 +76,8 @@ impl Crashes {
         let started = self.running.remove(&u64::from(process.pid));
         let fault = number(event, "signal").is_some_and(is_fault);
         let failed = number(event, "code").is_some_and(|code| code != 0);
-        if !fault && !(failed && is_supervised(process, started)) {
+        let crashed = fault || failed && is_supervised(process, started);
+        if !crashed {
             return None;
         }
         // Two commands of one program are two things: a shell's scripts have only the shell in common.
