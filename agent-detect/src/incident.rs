@@ -215,7 +215,8 @@ impl Grouper {
             if loose && (shared(true) || of_metrics && metrics) {
                 return Some(true);
             }
-            (loose && (of_metrics || nameless || metrics)).then_some(false)
+            let at_once = since(open.core, finding.time) <= self.config.join_loosely / 3.0;
+            (loose && (of_metrics || nameless) || at_once && metrics).then_some(false)
         };
         self.open
             .iter()
@@ -268,7 +269,11 @@ fn parties(finding: &Finding) -> Vec<Party> {
         ..
     }) = &finding.subject.process
     {
-        add("process", comm, Some(*pid), 1.0);
+        // Who hands in a service's line, such as `logger`, does it for many.
+        let service = finding.subject.service.as_deref();
+        if finding.kind != Kind::Log || service.is_none_or(|s| s == comm) {
+            add("process", comm, Some(*pid), 1.0);
+        }
         // A slice, a login or the root holds half the host: sharing it means nothing.
         if let Some(unit) = unit.as_deref().filter(|u| !is_wide(u)) {
             add("unit", unit, None, 0.9);
