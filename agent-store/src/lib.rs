@@ -20,6 +20,7 @@ mod maintain;
 mod options;
 mod query;
 mod records;
+mod replies;
 mod row;
 #[cfg(test)]
 mod samples;
@@ -35,7 +36,8 @@ pub use cursor::{Cursor, InvalidCursor};
 pub use error::Error;
 pub use options::Options;
 pub use query::{Bucket, Budget, Count, EventQuery, Facet, Order, Page, Stats, StatsQuery};
-pub use records::{Incident, IncidentId, Reply};
+pub use records::{Incident, IncidentId};
+pub use replies::Reply;
 pub use series::{Point, SeriesInfo, Step};
 pub use store::{Maintenance, Store};
 

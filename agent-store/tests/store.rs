@@ -453,6 +453,23 @@ fn replies_are_stored_with_their_events_and_bounded() {
         store.reply("k3").expect("read").map(|reply| reply.body),
         Some(vec![3])
     );
+    store.reconfigure(Options {
+        max_reply_bytes: 3000,
+        ..Options::default()
+    });
+    for i in 4..=6 {
+        let reply = Reply {
+            key: format!("k{i}"),
+            time: now.plus_nanos(i),
+            body: vec![i as u8; 1200],
+        };
+        store.commit_with(&[], &[reply]).expect("committed");
+    }
+    store.maintain(now).expect("maintained");
+    let kept: Vec<_> = (1..=6)
+        .filter(|i| store.reply(&format!("k{i}")).expect("read").is_some())
+        .collect();
+    assert_eq!(kept, [5, 6], "the newest that fit");
     let long = Reply {
         key: "k".repeat(300),
         time: now,

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::api::server::{self, BindError, Bounds, Listeners};
 use crate::api::tokens::{TokenError, Tokens};
-use crate::api::{self, App, Rates};
+use crate::api::{self, App, Keys, Rates};
 use crate::config::{self, Config, ConfigError, Overrides};
 use crate::counters::Counters;
 use crate::logging::{self, LogLevel};
@@ -135,6 +135,7 @@ pub fn run(overrides: &Overrides) -> Result<(), RunError> {
         kernel_failure,
         tokens: Arc::new(tokens),
         rates: Rates::default(),
+        keys: Arc::new(Keys::default()),
         host: config.host_name(),
         started: Timestamp::now(),
         shutdown: CancellationToken::new(),

@@ -24,6 +24,41 @@ pub(crate) fn parse(text: &str) -> Result<Timestamp, String> {
     })
 }
 
+/// The same, and a time of day in UTC, as in `14:05` or `14:05:30`: the last one before `now`.
+/// Times ago are before `now` too.
+pub(crate) fn parse_at(text: &str, now: Timestamp) -> Result<Timestamp, String> {
+    if let Some(secs) = ago(text) {
+        return Ok(now.plus_nanos(-secs.saturating_mul(1_000_000_000)));
+    }
+    let Some(secs) = time_of_day(text) else {
+        return text
+            .parse()
+            .map_err(|_| "write 5m, 14:05 or 2026-01-31T14:05:00Z".to_owned());
+    };
+    let day = 86_400_000_000_000;
+    let midnight = now.as_nanos() - now.as_nanos().rem_euclid(day);
+    let today = Timestamp::from_nanos(midnight + secs * 1_000_000_000);
+    Ok(if today > now {
+        today.plus_nanos(-day)
+    } else {
+        today
+    })
+}
+
+/// Seconds since midnight.
+fn time_of_day(text: &str) -> Option<i64> {
+    let parts: Vec<i64> = text
+        .split(':')
+        .map(|part| part.parse::<u8>().ok().map(i64::from))
+        .collect::<Option<_>>()?;
+    let (hours, minutes, seconds) = match parts[..] {
+        [hours, minutes] => (hours, minutes, 0),
+        [hours, minutes, seconds] => (hours, minutes, seconds),
+        _ => return None,
+    };
+    (hours < 24 && minutes < 60 && seconds < 60).then_some(hours * 3_600 + minutes * 60 + seconds)
+}
+
 fn ago(text: &str) -> Option<i64> {
     UNITS.iter().find_map(|(unit, secs)| {
         let count: u32 = text.strip_suffix(unit)?.parse().ok()?;
@@ -83,6 +118,16 @@ mod tests {
             parse("1970-01-01T00:00:01Z"),
             Ok(Timestamp::from_nanos(1_000_000_000))
         );
+    }
+
+    #[test]
+    fn times_of_day_are_the_last_ones() {
+        let now = "2026-01-31T12:00:00Z".parse().expect("a time");
+        let at = |text| parse_at(text, now).map(|at| at.to_string());
+        assert_eq!(at("11:30"), Ok("2026-01-31T11:30:00Z".to_owned()));
+        assert_eq!(at("13:00:05"), Ok("2026-01-30T13:00:05Z".to_owned()));
+        assert_eq!(at("2h"), Ok("2026-01-31T10:00:00Z".to_owned()));
+        assert!(at("25:00").is_err() && at("soon").is_err());
     }
 
     #[test]

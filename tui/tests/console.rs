@@ -121,7 +121,7 @@ fn the_console_explains_a_missing_agent_and_gives_the_terminal_back() {
     terminal.see(&["No agent", "/nonexistent/agent.sock", "Trying again in"]);
     assert_eq!(terminal.modes(), "1 1 0");
     terminal.press(&["?"]);
-    terminal.see(&["Keys", "The next view"]);
+    terminal.see(&["Keys", "Open the selected unusual event"]);
     // Escape and a key in one go would be Alt with that key.
     terminal.press(&["Escape"]);
     terminal.see(&["Trying again in"]);
@@ -187,6 +187,28 @@ fn an_event_that_is_sent_is_seen_filtered_and_opened() {
     terminal.see(&["The agent", "Sources", "Store"]);
     terminal.press(&["q"]);
     terminal.see(&["ended 0"]);
+}
+
+#[test]
+fn time_stops_goes_back_and_is_live_again() {
+    let Some(agent) = Agent::start() else { return };
+    let Some(terminal) = console(&agent, 120, 36) else {
+        return;
+    };
+    terminal.see(&["● live", "CPU"]);
+    terminal.press(&["/", "service:shop", "Enter"]);
+    agent.hark(&["send", "-l", "error", "-s", "shop", "till jammed"]);
+    terminal.see(&["till jammed"]);
+    terminal.press(&["Space"]);
+    terminal.see(&["◀ then", "just now"]);
+    agent.hark(&["send", "-s", "shop", "till mended"]);
+    let screen = terminal.see(&["till jammed", " new  L live"]);
+    assert!(!screen.contains("till mended"), "{screen}");
+    // Before the agent was there, nothing is stored: the agent was asked, and says so.
+    terminal.press(&["@", "2h", "Enter"]);
+    terminal.see(&["2h ago", "L live", "Nothing kept here passes the filter"]);
+    terminal.press(&["L"]);
+    terminal.see(&["● live", "till mended"]);
 }
 
 #[test]

@@ -12,7 +12,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::task::JoinHandle;
 
 use super::sse::FrameStream;
-use super::{Client, ClientError, Endpoint, MAX_ANSWER_BYTES};
+use super::{Client, ClientError, Endpoint, IdempotencyKey, MAX_ANSWER_BYTES};
 use crate::{EventId, Problem};
 
 /// How much of an answer that is no problem document is quoted in the error.
@@ -25,6 +25,7 @@ const READ_AHEAD_BYTES: usize = 128 << 10;
 pub(super) struct Body {
     content_type: &'static str,
     bytes: Bytes,
+    key: Option<IdempotencyKey>,
 }
 
 impl Body {
@@ -32,6 +33,7 @@ impl Body {
         Self {
             content_type: "application/json",
             bytes,
+            key: None,
         }
     }
 
@@ -39,6 +41,15 @@ impl Body {
         Self {
             content_type: "application/x-ndjson",
             bytes,
+            key: None,
+        }
+    }
+
+    /// The same under a key.
+    pub(super) fn with_key(self, key: Option<&IdempotencyKey>) -> Self {
+        Self {
+            key: key.cloned(),
+            ..self
         }
     }
 }
@@ -135,6 +146,9 @@ fn build(
     let bytes = match body {
         Some(body) => {
             request = request.header(header::CONTENT_TYPE, body.content_type);
+            if let Some(key) = body.key {
+                request = request.header("idempotency-key", key.header());
+            }
             body.bytes
         }
         None => Bytes::new(),

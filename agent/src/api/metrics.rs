@@ -238,6 +238,11 @@ fn agent(app: &App, writer: &mut Writer) {
             &counters.turned_away,
         ),
         (
+            "hark_ingest_replayed_total",
+            "Requests answered as before, by their idempotency keys.",
+            &counters.replayed,
+        ),
+        (
             "hark_http_rate_limited_total",
             "Requests turned away by a rate limit.",
             &counters.limited,

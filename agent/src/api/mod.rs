@@ -13,6 +13,7 @@ mod docs;
 mod events;
 mod guard;
 mod health;
+mod idempotency;
 mod incidents;
 pub mod input;
 mod log;
@@ -72,6 +73,8 @@ pub struct App {
     pub tokens: Arc<tokens::Tokens>,
     /// How much one sender may do.
     pub rates: rate::Rates,
+    /// Requests with an idempotency key that are under way.
+    pub keys: Arc<Keys>,
     /// The host's name.
     pub host: String,
     /// When the agent started.
@@ -95,6 +98,7 @@ impl App {
     }
 }
 
+pub use idempotency::Keys;
 pub use rate::Rates;
 
 /// All resources, guarded.

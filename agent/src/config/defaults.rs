@@ -96,6 +96,8 @@ impl Default for Store {
             series_10s: Span(store.series_10s),
             series_60s: Span(store.series_60s),
             max_series: store.max_series,
+            max_replies: store.max_replies,
+            reply_age: Span(store.reply_age),
         }
     }
 }
@@ -112,6 +114,8 @@ impl Store {
             series_10s: self.series_10s.0,
             series_60s: self.series_60s.0,
             max_series: self.max_series,
+            max_replies: self.max_replies,
+            reply_age: self.reply_age.0,
             ..hark_store::Options::default()
         }
     }

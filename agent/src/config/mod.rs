@@ -149,6 +149,10 @@ pub struct Store {
     pub series_60s: Span,
     /// Series that are kept; samples of further ones are counted, not kept.
     pub max_series: usize,
+    /// Answers to requests with an idempotency key that are kept.
+    pub max_replies: usize,
+    /// How long such answers are kept.
+    pub reply_age: Span,
 }
 
 /// Events of the kernel.

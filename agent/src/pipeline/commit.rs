@@ -20,7 +20,7 @@ impl Committer {
     /// Until the scorer is gone.
     pub(super) fn run(&self, groups: &Receiver<Group>) {
         while let Ok(group) = groups.recv() {
-            match self.store.commit(&group.events) {
+            match self.store.commit_with(&group.events, &replies(&group)) {
                 Ok(()) => {
                     self.note(None);
                     self.acknowledge(group);
@@ -44,7 +44,7 @@ impl Committer {
             }
             if let Some(reply) = part.reply {
                 // A sender that went away does not take its events with it.
-                let _ = reply.send(Ok(committed(events)));
+                let _ = reply.answer.send(Ok(committed(events)));
             }
         }
         for event in &group.events {
@@ -60,7 +60,7 @@ impl Committer {
             match part.reply {
                 Some(reply) => {
                     self.counters.turned_away.add(1);
-                    let _ = reply.send(Err(NotStored(error.to_owned())));
+                    let _ = reply.answer.send(Err(NotStored(error.to_owned())));
                 }
                 None => self
                     .counters
@@ -82,6 +82,24 @@ impl Committer {
             }
         }
     }
+}
+
+/// The answers that are stored with their events.
+fn replies(group: &Group) -> Vec<hark_store::Reply> {
+    let mut rest = group.events.as_slice();
+    let mut replies = Vec::new();
+    for part in &group.parts {
+        let (events, after) = rest.split_at(part.count);
+        rest = after;
+        let remember = part
+            .reply
+            .as_ref()
+            .and_then(|waiter| waiter.remember.as_ref());
+        if let Some(remember) = remember {
+            replies.push(remember.reply(&committed(events)));
+        }
+    }
+    replies
 }
 
 fn committed(events: &[Event]) -> Committed {

@@ -18,6 +18,9 @@ use crate::source::host::Second;
 
 /// How often time passes for the detectors, at least.
 const TICK: Duration = Duration::from_secs(1);
+/// How often what became of incidents is stored, at most. In a storm of findings each one changes
+/// an incident, and only its last state is worth writing.
+const INCIDENTS_EVERY: Duration = Duration::from_secs(1);
 /// How often others learn anew where series are expected to lie: it moves slowly.
 const BANDS_EVERY: Duration = Duration::from_secs(5);
 
@@ -38,6 +41,7 @@ impl Scorer {
         let mut saved = Instant::now();
         let mut ticked = Instant::now();
         let mut bands = Instant::now();
+        let mut incidents: Option<Instant> = None;
         // A checkpoint knows them from the start.
         self.insight.set_bands(&self.engine);
         while let Some(work) = queue.take(commit_events, TICK) {
@@ -56,15 +60,23 @@ impl Scorer {
                 tracing::error!("the thread that commits is gone");
                 return;
             }
-            self.keeper.incidents(self.engine.take_changes());
+            if incidents.is_none_or(|kept| kept.elapsed() >= INCIDENTS_EVERY) {
+                let changes = self.engine.take_changes();
+                if !changes.is_empty() {
+                    incidents = Some(Instant::now());
+                    self.keeper.incidents(changes);
+                }
+            }
             if self.insight.templates_wanted() {
                 self.insight.set_templates(self.engine.miner());
             }
             if saved.elapsed() >= self.checkpoint_interval {
+                self.keeper.incidents(self.engine.take_changes());
                 self.keeper.checkpoint(&self.engine);
                 saved = Instant::now();
             }
         }
+        self.keeper.incidents(self.engine.take_changes());
         self.keeper.checkpoint(&self.engine);
     }
 

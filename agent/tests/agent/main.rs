@@ -15,4 +15,5 @@ mod errors;
 mod ingest;
 mod lifecycle;
 mod observe;
+mod repeated;
 mod stream;

@@ -190,8 +190,8 @@ GET /vitals/stream
 POST /incidents/{id}/acknowledge id
 POST /incidents/{id}/notes id
 POST /incidents/{id}/silence id
-POST /log
-POST /logs
+POST /log Idempotency-Key
+POST /logs Idempotency-Key
 ");
 
     let page = Request::new("GET", "/docs")

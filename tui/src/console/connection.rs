@@ -13,6 +13,7 @@ use tokio::sync::{Notify, mpsc};
 use super::past;
 use super::state::ask::Ask;
 use super::state::history::Values;
+use super::state::scene::Stored;
 use super::state::unusual::RECENT_SECS;
 use crate::backoff::Backoff;
 use crate::clean::Clean;
@@ -57,6 +58,13 @@ pub(crate) enum News {
         from: Timestamp,
         to: Timestamp,
     },
+    /// What the agent has stored of a moment.
+    Stored(Box<Stored>),
+    /// The unusual event next to a moment, where there is one.
+    Anomaly {
+        event: Option<Box<Event>>,
+        forward: bool,
+    },
     /// A question was not answered, and why.
     Unanswered(String),
     /// Events did not come because they were too many.
@@ -76,7 +84,7 @@ pub(crate) async fn answer(client: Client, mut asks: mpsc::Receiver<Ask>, news: 
             Ask::Acknowledge(id) => Some(client.acknowledge_incident(*id).await),
             Ask::Silence(id, secs) => Some(client.silence_incident(*id, *secs).await),
             Ask::Note(id, text) => Some(client.note_incident(*id, text).await),
-            Ask::List | Ask::Data { .. } => None,
+            Ask::List | Ask::Data { .. } | Ask::Scene(_) | Ask::Anomaly { .. } => None,
         };
         if let Some(changed) = changed {
             let changed = changed.map(Box::new).map_err(|error| error.to_string());
@@ -98,6 +106,12 @@ pub(crate) async fn answer(client: Client, mut asks: mpsc::Receiver<Ask>, news: 
                     to,
                 })
             }
+            Ask::Scene(at) => past::scene(&client, at)
+                .await
+                .map(|stored| News::Stored(Box::new(stored))),
+            Ask::Anomaly { at, forward } => past::anomaly(&client, at, forward)
+                .await
+                .map(|event| News::Anomaly { event, forward }),
             Ask::Acknowledge(_) | Ask::Silence(..) | Ask::Note(..) => continue,
         };
         let answer = answer.unwrap_or_else(|error| News::Unanswered(error.to_string()));
@@ -251,7 +265,7 @@ async fn events(
 /// Brings the vital signs of the minutes before, once; then there is nothing more to wait for.
 async fn before(client: &Client, news: &Sender) -> Result<std::convert::Infallible, End> {
     // An agent that stores no series still has vital signs.
-    if let Ok(past) = past::fetch(client).await {
+    if let Ok(past) = past::fetch(client, Timestamp::now()).await {
         news.send(News::Past(past)).await?;
     }
     std::future::pending().await

@@ -118,15 +118,15 @@ fn rows<W: Write>(app: &App, format: Format, out: &mut W) -> io::Result<usize> {
     match app.tab {
         Tab::Overview => {
             rows.head(EVENT)?;
-            for sight in app.unusual.worst_first(app.now) {
+            for sight in app.scene().unusual.worst_first(app.at()) {
                 rows.row(&*sight.event, &event(&sight.event))?;
             }
         }
         Tab::Events => {
             rows.head(EVENT)?;
-            for row in 0..app.events.len(&app.log) {
-                let number = app.events.number(row, &app.log);
-                let kept: Option<Clean<Event>> = number.and_then(|n| app.log.get(n));
+            for row in 0..app.scene().events.len(&app.scene().log) {
+                let number = app.scene().events.number(row, &app.scene().log);
+                let kept: Option<Clean<Event>> = number.and_then(|n| app.scene().log.get(n));
                 if let Some(kept) = kept {
                     rows.row(&*kept, &event(&kept))?;
                 }
@@ -134,7 +134,7 @@ fn rows<W: Write>(app: &App, format: Format, out: &mut W) -> io::Result<usize> {
         }
         Tab::Metrics => {
             rows.head(&["time", "series", "mean", "min", "max"])?;
-            let window = app.metrics.window(app.now);
+            let window = app.metrics.window(app.at());
             for (key, name) in app.metrics.shown() {
                 for point in app
                     .metrics
@@ -155,8 +155,12 @@ fn rows<W: Write>(app: &App, format: Format, out: &mut W) -> io::Result<usize> {
         Tab::Processes => {
             let names = "pid,ppid,uid,name,state,cpu,rss,read_bytes,write_bytes,threads,end";
             rows.head(&names.split(',').collect::<Vec<_>>())?;
-            let list = app.vitals.as_ref().map(|vitals| &vitals.processes[..]);
-            for row in app.processes.ordered(list.unwrap_or_default()) {
+            let list = app
+                .scene()
+                .vitals
+                .as_ref()
+                .map(|vitals| &vitals.processes[..]);
+            for row in app.scene().processes.ordered(list.unwrap_or_default()) {
                 let process = row.process;
                 let rate = |bytes: Option<f64>| bytes.map_or(String::new(), |b| b.to_string());
                 let cells = [
@@ -176,7 +180,7 @@ fn rows<W: Write>(app: &App, format: Format, out: &mut W) -> io::Result<usize> {
             }
         }
         Tab::Incidents => {
-            for record in app.incidents.all() {
+            for record in app.scene().incidents.all() {
                 rows.row(&**record, &[])?;
             }
         }

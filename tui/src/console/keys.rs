@@ -33,8 +33,19 @@ pub(crate) enum Action {
     Around,
     ZoomIn,
     ZoomOut,
-    PanBack,
-    PanForward,
+    /// Back in time, by half of what curves show.
+    BackInTime,
+    Onward,
+    /// The same, by ten seconds.
+    StepBack,
+    StepOn,
+    /// To a moment that is typed.
+    GoTo,
+    /// Now again.
+    Live,
+    /// To the unusual event after this moment, or before it.
+    NextAnomaly,
+    PreviousAnomaly,
     /// The text beside a list, by lines.
     Scroll(isize),
     Acknowledge,
@@ -161,6 +172,14 @@ const COPIED: Place = Place::In(&[Tab::Overview, Tab::Events, Tab::Processes]);
 const DETAILS: Place = Place::In(&[Tab::Incidents, Tab::Events]);
 const INCIDENTS: Place = Place::In(&[Tab::Incidents]);
 const METRICS: Place = Place::In(&[Tab::Metrics]);
+const NOT_EVENTS: Place = Place::In(&[
+    Tab::Overview,
+    Tab::Incidents,
+    Tab::Metrics,
+    Tab::Processes,
+    Tab::Kernel,
+    Tab::Health,
+]);
 const NOT_METRICS: Place = Place::In(&[
     Tab::Overview,
     Tab::Incidents,
@@ -184,21 +203,27 @@ pub(crate) const BINDINGS: &[Binding] = &[
     bind(&[ch('/'), ch('f')], Action::Filter, METRICS, Some("search"), "Search in the names of metrics"),
     bind(&[ch('+'), ch('=')], Action::ZoomIn, METRICS, Some("closer"), "Look at less time, closer"),
     bind(&[ch('-')], Action::ZoomOut, METRICS, Some("wider"), "Look at more time"),
-    bind(&[ch('[')], Action::PanBack, METRICS, Some("back"), "Back in time"),
-    bind(&[ch(']')], Action::PanForward, METRICS, Some("on"), "Forward in time, up to now"),
     bind(&[ch('P')], Action::Pin, METRICS, Some("pin"), "Keep this series on the screen beside the next, or no more"),
-    bind(&[ch(' ')], Action::Follow, METRICS, Some("pause"), "Stay at this time, or go on with now"),
     bind(&[ch('/'), ch('f')], Action::Filter, NOT_METRICS, Some("filter"), "Filter events: tier>=warning service:web \"text\" -level:debug"),
     bind(&[key(KeyCode::Esc), key(KeyCode::Backspace)], Action::Back, EVERYWHERE, None, "Close what is open, then clear the filter"),
-    bind(&[ch(' ')], Action::Follow, EVENT_LISTS, Some("pause"), "Pause the list of events, or follow it again"),
+    bind(&[ch('?'), key(KeyCode::F(1))], Action::Help, EVERYWHERE, Some("help"), "This help"),
+    bind(&[ch(' ')], Action::Follow, EVERYWHERE, Some("pause"), "Stop time in every view, or let it go on"),
+    bind(&[ch('[')], Action::BackInTime, EVERYWHERE, None, "Back in time, by half of what curves show"),
+    bind(&[ch(']')], Action::Onward, EVERYWHERE, None, "On in time, up to now"),
+    bind(&[ch('{')], Action::StepBack, EVERYWHERE, None, "Ten seconds back in time"),
+    bind(&[ch('}')], Action::StepOn, EVERYWHERE, None, "Ten seconds on in time"),
+    bind(&[ch('N')], Action::PreviousAnomaly, NOT_EVENTS, Some("unusual before"), "To the moment of the unusual event before"),
+    bind(&[ch('n')], Action::NextAnomaly, NOT_EVENTS, None, "To the moment of the next unusual event"),
+    bind(&[ch('@')], Action::GoTo, EVERYWHERE, None, "To a moment: 5m (ago), 14:05, or RFC 3339"),
+    bind(&[ch('L')], Action::Live, EVERYWHERE, None, "Live again: now, in every view"),
     bind(&[ch('s')], Action::Sort, PROCESSES, Some("sort"), "Order by CPU, memory, I/O, age, pid"),
     bind(&[ch('T')], Action::Tree, PROCESSES, Some("tree"), "Show children below their parents, or all in one order"),
     bind(&[ch('X')], Action::Signal, PROCESSES, Some("signal"), "Send a signal to the selected process; asks first"),
     bind(&[ch('p')], Action::OfProcess, SUBJECTS, None, "Show everything that this process did"),
     bind(&[ch('m')], Action::OfKind, EVENT_LISTS, None, "Show more events of this kind and subject"),
     bind(&[ch('a')], Action::Around, EVENT_LISTS, None, "Show what happened around this event"),
-    bind(&[ch('n')], Action::NextUnusual, EVENTS, Some("next unusual"), "Go to the next unusual event"),
-    bind(&[ch('N')], Action::PreviousUnusual, EVENTS, None, "Go to the unusual event before"),
+    bind(&[ch('n')], Action::NextUnusual, EVENTS, Some("next unusual"), "To the next unusual event; at the end of the list, on in time"),
+    bind(&[ch('N')], Action::PreviousUnusual, EVENTS, None, "To the unusual event before; at the start of the list, back in time"),
     bind(&[ch('y')], Action::Copy, COPIED, None, "Copy the selected event as JSON (OSC 52)"),
     bind(&[ch('E')], Action::Export, EVERYWHERE, None, "Export what is seen to a file: .json, .csv or .txt"),
     bind(&[ch('j'), key(KeyCode::Down)], Action::Move(Move::Down), EVERYWHERE, None, "Down"),
@@ -218,7 +243,6 @@ pub(crate) const BINDINGS: &[Binding] = &[
     bind(&[ch('5')], Action::Show(Tab::Processes), EVERYWHERE, None, "Processes: who uses what"),
     bind(&[ch('6')], Action::Show(Tab::Kernel), EVERYWHERE, None, "Kernel: pressure, network, programs and their cost"),
     bind(&[ch('7')], Action::Show(Tab::Health), EVERYWHERE, None, "Health: the agent itself"),
-    bind(&[ch('?'), key(KeyCode::F(1))], Action::Help, EVERYWHERE, Some("help"), "This help"),
     bind(&[ch(':'), ctrl('p')], Action::Palette, EVERYWHERE, Some("commands"), "Find a command by its words"),
     bind(&[ch('x')], Action::ClearFilter, EVENTS, None, "Clear the filter"),
     bind(&[ch('r')], Action::Retry, EVERYWHERE, None, "Try to reach the agent now"),

@@ -1,12 +1,20 @@
-//! The vital signs of the minutes before the console was there, from the series that the agent
-//! stores, so that its curves have a past from the first.
+//! What the agent has stored of times when the console was not there, or that it has let go: the
+//! vital signs of the minutes before a moment, from their series, and its events.
 
 use std::collections::BTreeMap;
 
-use hark_api::client::{Client, ClientError};
-use hark_api::{SeriesKey, Timestamp};
+use hark_api::client::{Client, ClientError, EventQuery, Order};
+use hark_api::{Event, SeriesKey, Timestamp};
 
 use super::state::history::{CURVES, Curve, READINGS, Values};
+use super::state::scene::Stored;
+use super::state::unusual::RECENT_SECS;
+
+/// Events of a moment that are fetched, and unusual ones of the day before it.
+const EVENTS: u32 = 1_000;
+const UNUSUAL: u32 = 200;
+/// What an unusual event passes.
+const IS_UNUSUAL: &str = "tier>=notice";
 
 /// What a series adds to a curve: each value times a weight, and an offset.
 pub(crate) struct Part {
@@ -16,12 +24,69 @@ pub(crate) struct Part {
     offset: f64,
 }
 
-/// The readings of the last minutes, oldest first.
+/// What is stored of a moment.
 ///
 /// # Errors
 /// The agent cannot be reached or refuses.
-pub(crate) async fn fetch(client: &Client) -> Result<Vec<(Timestamp, Values)>, ClientError> {
-    let now = Timestamp::now();
+pub(crate) async fn scene(client: &Client, at: Timestamp) -> Result<Stored, ClientError> {
+    let query = EventQuery {
+        to: Some(at),
+        limit: Some(EVENTS),
+        ..EventQuery::default()
+    };
+    let mut events = client.events(&query).await?.events;
+    events.reverse();
+    let query = EventQuery {
+        filter: IS_UNUSUAL.to_owned(),
+        from: Some(at.plus_nanos((-RECENT_SECS * 1e9) as i64)),
+        limit: Some(UNUSUAL),
+        ..query
+    };
+    let mut unusual = client.events(&query).await?.events;
+    unusual.reverse();
+    // An agent that stores no series still has events.
+    let past = fetch(client, at).await.unwrap_or_default();
+    Ok(Stored {
+        at,
+        events,
+        unusual,
+        past,
+    })
+}
+
+/// The unusual event next to a moment.
+///
+/// # Errors
+/// The agent cannot be reached or refuses.
+pub(crate) async fn anomaly(
+    client: &Client,
+    at: Timestamp,
+    forward: bool,
+) -> Result<Option<Box<Event>>, ClientError> {
+    let query = EventQuery {
+        filter: IS_UNUSUAL.to_owned(),
+        from: forward.then(|| at.plus_nanos(1)),
+        to: (!forward).then(|| at.plus_nanos(-1)),
+        order: if forward {
+            Order::Oldest
+        } else {
+            Order::Newest
+        },
+        limit: Some(1),
+        ..EventQuery::default()
+    };
+    let found = client.events(&query).await?.events.into_iter().next();
+    Ok(found.map(Box::new))
+}
+
+/// The readings of the minutes before a moment, oldest first.
+///
+/// # Errors
+/// The agent cannot be reached or refuses.
+pub(crate) async fn fetch(
+    client: &Client,
+    now: Timestamp,
+) -> Result<Vec<(Timestamp, Values)>, ClientError> {
     let from = now.plus_nanos(-(READINGS as i64) * 1_000_000_000);
     let listed = client.series("").await?.series;
     let keys: Vec<SeriesKey> = listed.into_iter().map(|entry| entry.key).collect();

@@ -91,6 +91,8 @@ impl Recorder {
             | News::Live
             | News::Changed(_)
             | News::Data { .. }
+            | News::Stored(_)
+            | News::Anomaly { .. }
             | News::Unanswered(_)
             | News::Down { .. } => return Ok(()),
         };
@@ -219,7 +221,8 @@ impl From<Owned> for News {
 pub(crate) async fn refuse(mut asks: mpsc::Receiver<Ask>, news: mpsc::Sender<News>) {
     while let Some(ask) = asks.recv().await {
         let answer = match ask {
-            Ask::List => continue,
+            // What was told so far is all that there is.
+            Ask::List | Ask::Scene(_) | Ask::Anomaly { .. } => continue,
             Ask::Data { .. } => News::Unanswered("A recording does not have curves".to_owned()),
             Ask::Acknowledge(_) | Ask::Silence(..) | Ask::Note(..) => {
                 News::Changed(Err("A recording cannot be changed".to_owned()))

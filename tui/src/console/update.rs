@@ -6,6 +6,7 @@ mod input;
 mod motion;
 mod signalling;
 mod subject;
+mod travel;
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -53,7 +54,8 @@ pub(crate) enum Effect {
 
 /// Searches on where a filter has older events to go through; true while there are more.
 pub(crate) fn search(app: &mut App) -> bool {
-    app.events.search(&app.log, SEARCH_SLICE)
+    let scene = app.scene_mut();
+    scene.events.search(&scene.log, SEARCH_SLICE)
 }
 
 /// Does what is asked.
@@ -65,11 +67,11 @@ pub(crate) fn act(app: &mut App, action: Action) -> Option<Effect> {
             _ => app.scroll.by(lines),
         },
         Action::Acknowledge => {
-            let id = app.incidents.selected()?.incident.id;
+            let id = app.scene().incidents.selected()?.incident.id;
             return Some(Effect::Ask(Ask::Acknowledge(id)));
         }
         Action::Silence => {
-            let record = app.incidents.selected()?;
+            let record = app.scene().incidents.selected()?;
             let secs = if is_silenced(record, app.now) {
                 0
             } else {
@@ -78,7 +80,7 @@ pub(crate) fn act(app: &mut App, action: Action) -> Option<Effect> {
             return Some(Effect::Ask(Ask::Silence(record.incident.id, secs)));
         }
         Action::Note => {
-            let id = app.incidents.selected()?.incident.id;
+            let id = app.scene().incidents.selected()?.incident.id;
             app.overlay = Overlay::Note {
                 input: tui_input::Input::default(),
                 id,
@@ -104,7 +106,7 @@ pub(crate) fn act(app: &mut App, action: Action) -> Option<Effect> {
         }
         Action::Filter => {
             show(app, Tab::Events);
-            let before = app.events.filter_text().to_owned();
+            let before = app.scene().events.filter_text().to_owned();
             app.overlay = Overlay::Filter(FilterPrompt {
                 input: tui_input::Input::new(before.clone()),
                 error: None,
@@ -116,12 +118,14 @@ pub(crate) fn act(app: &mut App, action: Action) -> Option<Effect> {
         Action::Back => {
             if !matches!(app.detail.of, DetailOf::Nothing) {
                 app.detail.of = DetailOf::Nothing;
-            } else if app.tab == Tab::Events && !app.events.filter_text().is_empty() {
+            } else if app.tab == Tab::Events && !app.scene().events.filter_text().is_empty() {
                 set_filter(app, "");
-            } else if app.tab == Tab::Metrics {
+            } else if app.tab == Tab::Metrics && !app.metrics.search().is_empty() {
                 app.metrics.set_search("");
+            } else if app.travel.is_some() {
+                travel::live(app);
             } else {
-                app.events.follow();
+                app.live.events.follow();
             }
         }
         Action::Open => open(app),
@@ -129,25 +133,35 @@ pub(crate) fn act(app: &mut App, action: Action) -> Option<Effect> {
         Action::NextTab => show(app, app.tab.step(1)),
         Action::PreviousTab => show(app, app.tab.step(-1)),
         Action::Show(tab) => show(app, tab),
-        Action::Follow if app.tab == Tab::Metrics => app.metrics.toggle_live(app.now),
         Action::ZoomIn => app.metrics.zoom(false),
         Action::ZoomOut => app.metrics.zoom(true),
-        Action::PanBack => app.metrics.pan(false, app.now),
-        Action::PanForward => app.metrics.pan(true, app.now),
-        Action::Follow => {
-            if app.events.is_following() {
-                app.events.hold(&app.log);
-            } else {
-                app.events.follow();
-            }
+        Action::BackInTime => travel::scrub(app, false, false),
+        Action::Onward => travel::scrub(app, true, false),
+        Action::StepBack => travel::scrub(app, false, true),
+        Action::StepOn => travel::scrub(app, true, true),
+        Action::Live => travel::live(app),
+        Action::NextAnomaly => return travel::anomaly(app, true),
+        Action::PreviousAnomaly => return travel::anomaly(app, false),
+        Action::GoTo => {
+            app.overlay = Overlay::Moment {
+                input: tui_input::Input::default(),
+                error: None,
+            };
         }
-        Action::Sort => app.processes.sort = app.processes.sort.next(),
+        Action::Follow => travel::toggle(app),
+        Action::Sort => {
+            let processes = &mut app.scene_mut().processes;
+            processes.sort = processes.sort.next();
+        }
         Action::Pin => {
             if !app.metrics.toggle_pin() {
                 say(app, "Three are kept already; P on one of them lets it go");
             }
         }
-        Action::Tree => app.processes.is_tree = !app.processes.is_tree,
+        Action::Tree => {
+            let processes = &mut app.scene_mut().processes;
+            processes.is_tree = !processes.is_tree;
+        }
         Action::Signal => signalling::ask(app),
         Action::OfProcess => {
             if let Some(pid) = subject_pid(app) {
@@ -171,7 +185,8 @@ pub(crate) fn act(app: &mut App, action: Action) -> Option<Effect> {
             if let Some(event) = subject(app) {
                 set_filter(app, "");
                 show(app, Tab::Events);
-                if !app.events.select_id(event.id, &app.log) {
+                let scene = app.scene_mut();
+                if !scene.events.select_id(event.id, &scene.log) {
                     say(
                         app,
                         "It is older than what the console keeps; `hark query` finds what was around it",
@@ -179,8 +194,8 @@ pub(crate) fn act(app: &mut App, action: Action) -> Option<Effect> {
                 }
             }
         }
-        Action::NextUnusual => next_unusual(app, true),
-        Action::PreviousUnusual => next_unusual(app, false),
+        Action::NextUnusual => return next_unusual(app, true),
+        Action::PreviousUnusual => return next_unusual(app, false),
         Action::NextTheme => {
             app.theme = app.theme.next();
             let name = clap::ValueEnum::to_possible_value(&app.theme.name);
@@ -217,7 +232,8 @@ pub(crate) fn exported(app: &mut App, written: Result<String, String>) {
 }
 
 fn set_filter(app: &mut App, text: &str) {
-    if let Err(error) = app.events.set_filter(text, &app.log) {
+    let scene = app.scene_mut();
+    if let Err(error) = scene.events.set_filter(text, &scene.log) {
         say(app, &format!("{error}"));
     }
 }
@@ -225,5 +241,5 @@ fn set_filter(app: &mut App, text: &str) {
 fn filter_and_show(app: &mut App, text: &str) {
     set_filter(app, text);
     show(app, Tab::Events);
-    app.events.follow();
+    app.scene_mut().events.follow();
 }

@@ -13,7 +13,7 @@ import numpy as np
 from flask import Flask, g, jsonify, request
 from sklearn.ensemble import IsolationForest
 
-LEVELS = {"debug": 0, "info": 1, "warning": 2, "error": 3, "critical": 4}
+LEVELS = {"debug": 0, "info": 1, "warn": 2, "warning": 2, "error": 3, "critical": 4}
 DATABASE = os.environ.get("DATABASE", "logs.db")
 
 app = Flask(__name__)

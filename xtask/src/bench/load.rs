@@ -54,6 +54,19 @@ pub(crate) fn post(path: &str, content_type: &str, body: &[u8]) -> Vec<u8> {
     request
 }
 
+/// Status and body of a GET on a connection of its own.
+pub(crate) fn get(address: SocketAddr, path: &str) -> io::Result<(u16, String)> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(Duration::from_secs(60)))?;
+    write!(stream, "GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    let invalid = || io::Error::new(io::ErrorKind::InvalidData, "not an answer");
+    let (head, body) = answer.split_once("\r\n\r\n").ok_or_else(invalid)?;
+    let status = head.split(' ').nth(1).and_then(|s| s.parse().ok());
+    Ok((status.ok_or_else(invalid)?, body.to_owned()))
+}
+
 struct Connection {
     stream: TcpStream,
     request: usize,

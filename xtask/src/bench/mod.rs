@@ -6,6 +6,8 @@ mod ebpf;
 mod host;
 mod ingest;
 mod load;
+mod query;
+mod samples;
 mod store;
 mod template;
 mod tui;
@@ -32,6 +34,8 @@ enum What {
     Ebpf(ebpf::Args),
     /// Ingest over HTTP, beside Flask + `SQLite` + scikit-learn and rsyslog
     Ingest(ingest::Args),
+    /// Searches, counts and a restart over HTTP, with ten million events stored
+    Query(query::Args),
     /// The store: commits, scans, size
     Store(store::Args),
     /// Log templates: grouping accuracy, ablations, lines a second
@@ -46,6 +50,7 @@ pub(crate) fn run(args: Args) -> Result<(), Error> {
         What::Detect(args) => detect::run(args),
         What::Ebpf(args) => ebpf::run(&args),
         What::Ingest(args) => ingest::run(&args),
+        What::Query(args) => query::run(&args),
         What::Store(args) => store::run(&args),
         What::Template(args) => template::run(&args),
         What::Tui(args) => tui::run(&args),

@@ -3,11 +3,11 @@
 
 use std::time::{Duration, Instant};
 
-use hark_api::{Event, EventId, Fields, Filter, Kind, Level, Source, Timestamp, Verdict};
+use hark_api::{Event, EventId, Filter, Timestamp};
 use hark_store::{Budget, EventQuery, Options, Order, StatsQuery, Store};
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::bench::ingest;
+use crate::bench::{ingest, samples};
 use crate::error::Error;
 use crate::run::root;
 
@@ -41,10 +41,7 @@ fn measure(args: &Args) -> Result<(), String> {
         Some(path) => unpacked(path)?,
         None => ingest::events(&root())?,
     };
-    let samples: Vec<Event> = lines
-        .iter()
-        .map(|line| event(line))
-        .collect::<Result<_, _>>()?;
+    let samples = samples::parse(&lines)?;
     std::fs::create_dir_all(&args.dir).map_err(text)?;
     let dir = tempfile::Builder::new()
         .prefix("store-")
@@ -111,42 +108,6 @@ fn cpu() -> Duration {
         time.tv_sec.unsigned_abs(),
         time.tv_nsec.unsigned_abs() as u32,
     )
-}
-
-fn event(line: &str) -> Result<Event, String> {
-    let mut fields: Fields = serde_json::from_str(line).map_err(text)?;
-    let mut take = |name: &str| {
-        let value = fields
-            .get(name)
-            .and_then(|value| value.as_str())
-            .map(str::to_owned);
-        fields = fields
-            .iter()
-            .filter(|(n, _)| *n != name)
-            .map(|(n, v)| (n, v.clone()))
-            .collect();
-        value
-    };
-    let (message, level) = (take("message").unwrap_or_default(), take("level"));
-    let (service, host) = (take("service"), take("host"));
-    Ok(Event {
-        id: EventId(0),
-        time: Timestamp::from_nanos(0),
-        received: Timestamp::from_nanos(0),
-        source: Source::Log,
-        kind: Kind::Log,
-        level: level
-            .and_then(|level| level.parse().ok())
-            .unwrap_or(Level::Info),
-        message,
-        template: None,
-        service,
-        host,
-        process: None,
-        fields,
-        trace: None,
-        verdict: Verdict::default(),
-    })
 }
 
 /// Numbers copies of samples and gives them times of their own.

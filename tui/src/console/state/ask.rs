@@ -13,6 +13,10 @@ pub(crate) enum Ask {
         from: Timestamp,
         to: Timestamp,
     },
+    /// What is stored of a moment.
+    Scene(Timestamp),
+    /// The unusual event next to a moment.
+    Anomaly { at: Timestamp, forward: bool },
     /// Note that an incident was seen.
     Acknowledge(IncidentId),
     /// Silence an incident for some seconds; 0 ends a silence.

@@ -35,6 +35,7 @@ pub(crate) const CURVES: usize = Curve::Resets as usize + 1;
 /// A value of each curve, by its number.
 pub(crate) type Values = [f32; CURVES];
 
+#[derive(Clone)]
 struct Reading {
     time: Timestamp,
     values: Values,
@@ -43,7 +44,7 @@ struct Reading {
 }
 
 /// The last readings, oldest first.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct History {
     readings: VecDeque<Reading>,
 }
@@ -110,6 +111,80 @@ impl History {
         all.sort_by_key(|reading| reading.time);
         all.drain(..all.len().saturating_sub(READINGS));
         self.readings = all.into();
+    }
+
+    /// What it was at a time.
+    pub(crate) fn until(&self, at: Timestamp) -> Self {
+        let readings = self.readings.iter().take_while(|r| r.time <= at);
+        Self {
+            readings: readings.cloned().collect(),
+        }
+    }
+
+    /// When the oldest reading was made.
+    pub(crate) fn oldest(&self) -> Option<Timestamp> {
+        self.readings.front().map(|reading| reading.time)
+    }
+
+    /// The vital signs of the last reading, as far as its curves tell them; what does not change,
+    /// as the memory that there is, is taken from a later reading.
+    pub(crate) fn last_vitals(&self, later: Option<&Vitals>) -> Option<Vitals> {
+        let reading = self.readings.back()?;
+        let value = |curve: Curve| f64::from(reading.values[curve as usize]);
+        let later = later.cloned().unwrap_or_default();
+        let left = |total: u64, used: f64| (total as f64 * (1.0 - used)) as u64;
+        let system = value(Curve::CpuSystem);
+        let cpu = hark_api::vitals::CpuUse {
+            user: (value(Curve::Cpu) - system).max(0.0),
+            system,
+            idle: 1.0 - value(Curve::Cpu),
+            ..Default::default()
+        };
+        let stall = |curve| hark_api::vitals::Stall {
+            some: value(curve),
+            ..Default::default()
+        };
+        let secs = (later.time.as_nanos() - reading.time.as_nanos()) as f64 / 1e9;
+        Some(Vitals {
+            time: reading.time,
+            uptime: (later.uptime - secs).max(0.0),
+            load: [value(Curve::Load), f64::NAN, f64::NAN],
+            cpu,
+            cpus: vec![cpu; later.cpus.len()],
+            tasks: hark_api::vitals::Tasks {
+                forks: value(Curve::Forks),
+                switches: value(Curve::Switches),
+                ..Default::default()
+            },
+            memory: hark_api::vitals::Memory {
+                total: later.memory.total,
+                available: left(later.memory.total, value(Curve::Memory)),
+                swap_total: later.memory.swap_total,
+                swap_free: left(later.memory.swap_total, value(Curve::Swap)),
+                ..Default::default()
+            },
+            pressure: later.pressure.map(|_| hark_api::vitals::Pressure {
+                cpu: stall(Curve::PressureCpu),
+                memory: stall(Curve::PressureMemory),
+                io: stall(Curve::PressureIo),
+            }),
+            disks: vec![hark_api::vitals::Disk {
+                read_bytes: value(Curve::DiskRead),
+                write_bytes: value(Curve::DiskWrite),
+                ..Default::default()
+            }],
+            interfaces: vec![hark_api::vitals::Interface {
+                rx_bytes: value(Curve::NetIn),
+                tx_bytes: value(Curve::NetOut),
+                ..Default::default()
+            }],
+            tcp: hark_api::vitals::Tcp {
+                retransmits: value(Curve::Retransmits),
+                resets: value(Curve::Resets),
+                ..Default::default()
+            },
+            ..Vitals::default()
+        })
     }
 
     /// The values of a curve, newest first.

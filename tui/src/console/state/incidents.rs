@@ -36,6 +36,30 @@ impl Incidents {
         self.order(now);
     }
 
+    /// What was known of them at a time: neither what came later, nor that they ended later.
+    pub(crate) fn as_of(&self, at: Timestamp) -> Self {
+        let begun = self.records.iter().filter(|r| r.incident.start <= at);
+        let records = begun.map(|record| {
+            let mut record = (**record).clone();
+            let incident = &mut record.incident;
+            incident.end = incident.end.filter(|end| *end <= at);
+            let told = incident.evidence.len();
+            incident.evidence.retain(|evidence| evidence.time <= at);
+            if incident.evidence.len() < told {
+                incident.findings = incident.evidence.len() as u64;
+            }
+            record.notes.retain(|note| note.time <= at);
+            record.acknowledged = record.acknowledged.filter(|seen| seen.time <= at);
+            record
+        });
+        let mut then = Self {
+            selected: self.selected,
+            ..Self::default()
+        };
+        then.set(records.collect(), at);
+        then
+    }
+
     fn order(&mut self, now: Timestamp) {
         self.records.sort_by_key(|record| {
             let incident = &record.incident;
@@ -73,6 +97,14 @@ impl Incidents {
         {
             self.selected = Some(record.incident.id);
         }
+    }
+
+    pub(crate) fn selected_id(&self) -> Option<IncidentId> {
+        self.selected
+    }
+
+    pub(crate) fn select_id(&mut self, id: Option<IncidentId>) {
+        self.selected = id;
     }
 
     /// The first row to draw.

@@ -54,7 +54,8 @@ type Opened = (u64, Rc<[Clean<Event>]>);
 /// The newest events, in order of arrival. Each has a number that stays its own while it is kept:
 /// the first ever has 0.
 pub(crate) struct EventLog {
-    blocks: VecDeque<Block>,
+    /// Shared with the logs of moments before.
+    blocks: VecDeque<Rc<Block>>,
     newest: Vec<Event>,
     newest_heads: Vec<Head>,
     /// The number of the oldest event kept.
@@ -111,16 +112,36 @@ impl EventLog {
         // Neither fails: events came as JSON, and the output is memory that grows as needed.
         let json = serde_json::to_vec(&events).unwrap_or_default();
         let packed = zstd::bulk::compress(&json, ZSTD_LEVEL).unwrap_or_default();
-        self.blocks.push_back(Block {
+        self.blocks.push_back(Rc::new(Block {
             heads,
             packed: packed.into_boxed_slice(),
             unpacked_len: json.len(),
-        });
+        }));
         while self.blocks.len() * BLOCK >= self.capacity + BLOCK {
             self.blocks.pop_front();
             self.start += BLOCK as u64;
             let start = self.start;
             self.opened.get_mut().retain(|(first, _)| *first >= start);
+        }
+    }
+
+    /// The log as it was at a time: without what happened later. Blocks are shared, so it costs
+    /// little.
+    pub(crate) fn until(&self, at: Timestamp) -> Self {
+        let later = self.heads_newest_first().take_while(|head| head.time > at);
+        let len = self.len() - later.count();
+        let (whole, rest) = (len / BLOCK, len % BLOCK);
+        let newest: Vec<Event> = match self.blocks.get(whole) {
+            Some(block) => block.unpack().into_iter().take(rest).collect(),
+            None => self.newest.iter().take(rest).cloned().collect(),
+        };
+        Self {
+            blocks: self.blocks.iter().take(whole).cloned().collect(),
+            newest_heads: newest.iter().map(Head::from).collect(),
+            newest,
+            start: self.start,
+            capacity: self.capacity,
+            opened: RefCell::default(),
         }
     }
 
@@ -246,6 +267,24 @@ mod tests {
         assert_eq!(log.find(EventId(1)), Some(log.start()));
         assert_eq!(log.find(EventId(9_999)), None);
         assert_eq!(log.heads_newest_first().count(), log.len());
+    }
+
+    #[test]
+    fn the_log_of_a_moment_ends_there() {
+        let log = filled(1_000, 10_000);
+        for last in [1_000, 999, 600, 513, 512, 511, 1, 0] {
+            let at = sample::log(last, "").time;
+            let then = log.until(at);
+            assert_eq!(then.len() as u64, last);
+            let newest = then
+                .end()
+                .checked_sub(1)
+                .and_then(|number| then.get(number));
+            assert_eq!(
+                newest.map(|event| event.id.0),
+                last.checked_sub(1).map(|_| last)
+            );
+        }
     }
 
     #[test]

@@ -61,8 +61,6 @@ pub(crate) struct Metrics {
     pinned: Vec<SeriesKey>,
     top: Cell<usize>,
     span: usize,
-    /// The end of the time looked at; `None` is now.
-    end: Option<Timestamp>,
     loaded: Vec<Loaded>,
     /// Why the last question was not answered.
     pub(crate) refused: Option<Clean<String>>,
@@ -79,7 +77,6 @@ impl Metrics {
             pinned: Vec::new(),
             top: Cell::new(0),
             span: FIRST_SPAN,
-            end: None,
             loaded: Vec::new(),
             refused: None,
             asked: None,
@@ -178,10 +175,9 @@ impl Metrics {
         top
     }
 
-    /// The time looked at.
-    pub(crate) fn window(&self, now: Timestamp) -> (Timestamp, Timestamp) {
-        let to = self.end.unwrap_or(now);
-        (to.plus_nanos(-self.span_nanos()), to)
+    /// The time looked at, up to a moment.
+    pub(crate) fn window(&self, to: Timestamp) -> (Timestamp, Timestamp) {
+        (to.plus_nanos(-self.span_secs() * SECOND), to)
     }
 
     /// How long the time looked at is, in seconds.
@@ -189,16 +185,7 @@ impl Metrics {
         SPANS[self.span]
     }
 
-    fn span_nanos(&self) -> i64 {
-        self.span_secs() * SECOND
-    }
-
-    /// Whether the time looked at ends now.
-    pub(crate) fn is_live(&self) -> bool {
-        self.end.is_none()
-    }
-
-    /// Looks at less time, or at more; the end stays.
+    /// Looks at less time, or at more.
     pub(crate) fn zoom(&mut self, longer: bool) {
         self.span = if longer {
             (self.span + 1).min(SPANS.len() - 1)
@@ -207,32 +194,14 @@ impl Metrics {
         };
     }
 
-    /// Looks at time before, or after, by half of its length; past now it is live again.
-    pub(crate) fn pan(&mut self, forward: bool, now: Timestamp) {
-        let half = self.span_nanos() / 2;
-        let end = self.end.unwrap_or(now);
-        let end = end.plus_nanos(if forward { half } else { -half });
-        self.end = (end < now).then_some(end);
-    }
-
-    /// Looks at now, or stays where it is.
-    pub(crate) fn toggle_live(&mut self, now: Timestamp) {
-        self.end = match self.end {
-            None => Some(now),
-            Some(_) => None,
-        };
-    }
-
-    /// What is to be asked now: the list, and where the curve is shown, what that needs.
-    pub(crate) fn ask(&mut self, now: Timestamp, is_shown: bool) -> Option<Ask> {
-        let ask = self.wanted(now, is_shown)?;
+    /// What is to be asked now: the list, and where the curve is shown, what that needs up to `to`.
+    pub(crate) fn ask(&mut self, now: Timestamp, to: Timestamp, is_shown: bool) -> Option<Ask> {
+        let ask = self.wanted(now, to, is_shown)?;
         let since = |then: Timestamp| now.as_nanos() - then.as_nanos();
         if let Some((asked, when)) = &self.asked {
             let alike = match (asked, &ask) {
                 (Ask::List, Ask::List) => true,
-                (Ask::Data { key: a, .. }, Ask::Data { key: b, .. }) => {
-                    a == b && self.end.is_none()
-                }
+                (Ask::Data { key: a, .. }, Ask::Data { key: b, .. }) => a == b && to == now,
                 _ => *asked == ask,
             };
             if alike && since(*when) < PATIENCE {
@@ -243,7 +212,7 @@ impl Metrics {
         Some(ask)
     }
 
-    fn wanted(&self, now: Timestamp, is_shown: bool) -> Option<Ask> {
+    fn wanted(&self, now: Timestamp, to: Timestamp, is_shown: bool) -> Option<Ask> {
         let since = |then: Timestamp| now.as_nanos() - then.as_nanos();
         if self.listed.is_none_or(|when| since(when) > LIST_EVERY) {
             return Some(Ask::List);
@@ -252,11 +221,11 @@ impl Metrics {
             return None;
         }
         let mut shown = self.shown().into_iter();
-        shown.find_map(|(key, _)| self.wanted_of(key, now))
+        shown.find_map(|(key, _)| self.wanted_of(key, to))
     }
 
-    fn wanted_of(&self, key: &SeriesKey, now: Timestamp) -> Option<Ask> {
-        let (from, to) = self.window(now);
+    fn wanted_of(&self, key: &SeriesKey, to: Timestamp) -> Option<Ask> {
+        let (from, to) = self.window(to);
         let data = |from| {
             Some(Ask::Data {
                 key: key.clone(),
@@ -377,17 +346,21 @@ mod tests {
     #[test]
     fn it_asks_for_the_list_then_the_curve_then_only_for_what_is_new() {
         let mut metrics = Metrics::new();
-        assert_eq!(metrics.ask(at(0), true), Some(Ask::List));
-        assert_eq!(metrics.ask(at(1), true), None, "the answer is waited for");
+        assert_eq!(metrics.ask(at(0), at(0), true), Some(Ask::List));
+        assert_eq!(
+            metrics.ask(at(1), at(1), true),
+            None,
+            "the answer is waited for"
+        );
         metrics.list(sample::series(&["a", "b"]), at(1));
-        assert_eq!(metrics.ask(at(1), false), None, "no curve is shown");
-        let Some(Ask::Data { key, from, to }) = metrics.ask(at(1), true) else {
+        assert_eq!(metrics.ask(at(1), at(1), false), None, "no curve is shown");
+        let Some(Ask::Data { key, from, to }) = metrics.ask(at(1), at(1), true) else {
             panic!("no curve is asked for");
         };
         assert_eq!((key.as_str(), from, to), ("a", at(-899), at(1)));
         metrics.data(data(-899, 1), from, to);
-        assert_eq!(metrics.ask(at(1), true), None);
-        let Some(Ask::Data { from, to, .. }) = metrics.ask(at(3), true) else {
+        assert_eq!(metrics.ask(at(1), at(1), true), None);
+        let Some(Ask::Data { from, to, .. }) = metrics.ask(at(3), at(3), true) else {
             panic!("what is new is not asked for");
         };
         assert_eq!((from, to), (at(1), at(3)));
@@ -397,7 +370,7 @@ mod tests {
         // Another series has its own points.
         metrics.move_by(1);
         assert!(
-            matches!(metrics.ask(at(3), true), Some(Ask::Data { key, .. }) if key.as_str() == "b")
+            matches!(metrics.ask(at(3), at(3), true), Some(Ask::Data { key, .. }) if key.as_str() == "b")
         );
     }
 
@@ -416,7 +389,7 @@ mod tests {
         };
         assert_eq!(names(&metrics), ["a", "b", "c", "d"]);
         let mut asked = Vec::new();
-        while let Some(Ask::Data { key, from, to }) = metrics.ask(at(1), true) {
+        while let Some(Ask::Data { key, from, to }) = metrics.ask(at(1), at(1), true) {
             asked.push(key.as_str().to_owned());
             let answer = SeriesData {
                 key,
@@ -431,16 +404,11 @@ mod tests {
     }
 
     #[test]
-    fn time_is_panned_and_zoomed_and_comes_back_to_now() {
+    fn the_window_ends_at_the_moment_and_is_zoomed() {
         let mut metrics = Metrics::new();
-        metrics.pan(false, at(0));
-        assert_eq!(metrics.window(at(0)), (at(-1_350), at(-450)));
+        assert_eq!(metrics.window(at(-450)), (at(-1_350), at(-450)));
         metrics.zoom(false);
-        assert_eq!(metrics.window(at(0)), (at(-750), at(-450)));
-        for _ in 0..4 {
-            metrics.pan(true, at(0));
-        }
-        assert!(metrics.is_live());
+        assert_eq!(metrics.window(at(-450)), (at(-750), at(-450)));
     }
 
     #[test]

@@ -8,23 +8,22 @@ pub(crate) mod incidents;
 pub(crate) mod log;
 pub(crate) mod metrics;
 pub(crate) mod processes;
+pub(crate) mod reel;
+pub(crate) mod scene;
 pub(crate) mod trail;
+pub(crate) mod travel;
 pub(crate) mod unusual;
 
 use std::cell::Cell;
 
-use hark_api::{Event, EventId, FilterError, IncidentId, Status, Timestamp, Vitals};
+use hark_api::{Event, EventId, FilterError, IncidentId, Status, Timestamp};
 use tui_input::Input;
 
-use self::browse::Browse;
 use self::expected::Expected;
-use self::history::History;
-use self::incidents::Incidents;
-use self::log::EventLog;
 use self::metrics::Metrics;
-use self::processes::Processes;
-use self::trail::Trail;
-use self::unusual::Unusual;
+use self::reel::Reel;
+use self::scene::Scene;
+use self::travel::Travel;
 use super::signal::Target;
 use super::theme::Theme;
 use crate::clean::Clean;
@@ -39,25 +38,23 @@ pub(crate) struct App {
     pub(crate) theme: Theme,
     pub(crate) link: Link,
     pub(crate) status: Option<Clean<Status>>,
-    pub(crate) vitals: Option<Clean<Vitals>>,
-    pub(crate) history: History,
+    /// What the host shows now.
+    pub(crate) live: Scene,
+    /// The moment that is looked at instead.
+    pub(crate) travel: Option<Travel>,
+    /// Readings as they were seen.
+    pub(crate) reel: Reel,
     /// Where vital signs are expected to lie.
     pub(crate) expected: Expected,
-    pub(crate) log: EventLog,
     /// Events that the agent could not bring here fast enough; it has them stored.
     pub(crate) missed: u64,
-    pub(crate) unusual: Unusual,
     pub(crate) tab: Tab,
     /// The event selected among the unusual ones; the worst where `None`.
     pub(crate) unusual_selected: Option<EventId>,
-    pub(crate) events: Browse,
     pub(crate) detail: Detail,
-    pub(crate) processes: Processes,
-    pub(crate) trail: Trail,
     /// Whether the agent runs on this host, as far as one can tell: it is spoken with over a socket.
     pub(crate) is_local: bool,
     pub(crate) metrics: Metrics,
-    pub(crate) incidents: Incidents,
     /// How far the views of plain text are scrolled.
     pub(crate) scroll: Scroll,
     pub(crate) overlay: Overlay,
@@ -77,21 +74,16 @@ impl App {
             theme,
             link: Link::Connecting,
             status: None,
-            vitals: None,
-            history: History::default(),
+            live: Scene::new(keep),
+            travel: None,
+            reel: Reel::default(),
             expected: Expected::default(),
-            log: EventLog::new(keep),
             missed: 0,
-            unusual: Unusual::default(),
             tab: Tab::Overview,
             unusual_selected: None,
-            events: Browse::new(),
             detail: Detail::default(),
-            processes: Processes::default(),
-            trail: Trail::default(),
             is_local: false,
             metrics: Metrics::new(),
-            incidents: Incidents::default(),
             scroll: Scroll::default(),
             overlay: Overlay::None,
             filters_used: Vec::new(),
@@ -100,11 +92,30 @@ impl App {
         }
     }
 
+    /// What is looked at: now, or a moment before.
+    pub(crate) fn scene(&self) -> &Scene {
+        self.travel.as_ref().map_or(&self.live, |then| &then.scene)
+    }
+
+    /// The same, to be changed.
+    pub(crate) fn scene_mut(&mut self) -> &mut Scene {
+        match &mut self.travel {
+            Some(travel) => &mut travel.scene,
+            None => &mut self.live,
+        }
+    }
+
+    /// The time that is looked at.
+    pub(crate) fn at(&self) -> Timestamp {
+        self.travel.as_ref().map_or(self.now, |travel| travel.at)
+    }
+
     /// The event that the detail pane shows, where it is open.
     pub(crate) fn detailed(&self) -> Option<Clean<Event>> {
+        let scene = self.scene();
         match &self.detail.of {
             DetailOf::Nothing => None,
-            DetailOf::Selected => self.log.get(self.events.selected(&self.log)?),
+            DetailOf::Selected => scene.log.get(scene.events.selected(&scene.log)?),
             DetailOf::Event(event) => Some((**event).clone()),
         }
     }
@@ -223,6 +234,11 @@ pub(crate) enum Overlay {
     Note {
         input: Input,
         id: IncidentId,
+    },
+    /// The moment to go to, and what is wrong with it.
+    Moment {
+        input: Input,
+        error: Option<String>,
     },
     /// The name of the file that what is seen is exported to.
     Export(Input),

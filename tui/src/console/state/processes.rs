@@ -78,6 +78,16 @@ pub(crate) struct Processes {
 }
 
 impl Processes {
+    /// The same way to look at other processes.
+    pub(crate) fn alike(&self) -> Self {
+        Self {
+            sort: self.sort,
+            is_tree: self.is_tree,
+            selected: self.selected,
+            ..Self::default()
+        }
+    }
+
     /// Takes in that one of these processes ended; what is said of it is safe to show.
     pub(crate) fn ended(&mut self, pid: u32, how: &str, at: Timestamp, processes: &[ProcessUse]) {
         let Some(process) = processes.iter().find(|process| process.pid == pid) else {

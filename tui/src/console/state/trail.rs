@@ -13,7 +13,9 @@ const LENGTH: usize = 200;
 
 /// Something that a process did, safe to show.
 pub(crate) struct Deed {
-    pid: u32,
+    pub(crate) pid: u32,
+    /// The process's name.
+    pub(crate) comm: String,
     pub(crate) time: Timestamp,
     pub(crate) kind: Kind,
     pub(crate) text: String,
@@ -38,10 +40,16 @@ impl Trail {
         }
         self.0.push_back(Deed {
             pid: process.pid,
+            comm: clean::text(&process.comm).into_owned(),
             time: event.time,
             kind: event.kind,
             text: clean::text(&event.message).chars().take(LENGTH).collect(),
         });
+    }
+
+    /// What all of them did, the newest first.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Deed> {
+        self.0.iter().rev()
     }
 
     /// What one process did, the newest first.

@@ -53,6 +53,13 @@ impl Unusual {
         self.sights.truncate(SIGHTS);
     }
 
+    /// The newest event of each, oldest first.
+    pub(crate) fn events(&self) -> Vec<&Event> {
+        let mut events: Vec<&Event> = self.sights.iter().map(|sight| &*sight.event).collect();
+        events.sort_by_key(|event| event.id);
+        events
+    }
+
     /// The recent ones, the highest tier first, then the newest.
     pub(crate) fn worst_first(&self, now: Timestamp) -> Vec<&Sight> {
         let oldest = now.plus_nanos((-RECENT_SECS * 1e9) as i64);

@@ -1,8 +1,6 @@
 //! News of the agent, and what it is to be asked.
 
-use hark_api::Kind;
-
-use super::say;
+use super::{say, travel};
 use crate::clean::Clean;
 use crate::console::connection::News;
 use crate::console::state::ask::Ask;
@@ -21,36 +19,29 @@ pub(crate) fn news(app: &mut App, news: News) {
         News::Live => app.link = Link::Live,
         News::Status(status) => app.status = Some(*status),
         News::Vitals(vitals) => {
-            app.history.push(&vitals);
-            app.processes.forget(vitals.time);
-            app.vitals = Some(Clean::new(*vitals));
+            let live = &mut app.live;
+            live.history.push(&vitals);
+            live.processes.forget(vitals.time);
+            app.reel.push(&vitals);
+            live.vitals = Some(Clean::new(*vitals));
         }
-        News::Past(past) => app.history.fill(past),
-        News::Events(events) => {
-            for event in events {
-                app.unusual.push(&event);
-                app.trail.push(&event);
-                if let (Kind::Exit, Some(process), Some(vitals)) =
-                    (event.kind, &event.process, &app.vitals)
-                {
-                    let how = crate::clean::text(&event.message);
-                    let (pid, at) = (process.pid, event.time);
-                    app.processes.ended(pid, &how, at, &vitals.processes);
-                }
-                app.events.added(app.log.end(), &event);
-                app.log.push(event);
-            }
-            app.events.trimmed(&app.log);
-        }
+        News::Past(past) => app.live.history.fill(past),
+        News::Events(events) => app.live.push(events),
         News::Unusual(events) => {
             for event in events {
-                app.unusual.push(&event);
+                app.live.unusual.push(&event);
             }
         }
-        News::Incidents(records) => app.incidents.set(records, app.now),
+        News::Incidents(records) => {
+            app.live.incidents.set(records, app.now);
+            incidents_then(app);
+        }
+        News::Stored(stored) => travel::stored(app, *stored),
+        News::Anomaly { event, forward } => travel::found(app, event.as_deref(), forward),
         News::Changed(Ok(record)) => {
             say(app, &format!("Incident {} is changed", record.incident.id));
-            app.incidents.change(*record, app.now);
+            app.live.incidents.change(*record, app.now);
+            incidents_then(app);
         }
         News::Changed(Err(why)) => say(app, &crate::clean::text(&why)),
         News::Series(entries) => {
@@ -75,6 +66,22 @@ pub(crate) fn ask(app: &mut App) -> Option<Ask> {
     if !matches!(app.link, Link::Live | Link::Replay) {
         return None;
     }
+    let is_live = app.link == Link::Live;
+    if let Some(travel) = &mut app.travel
+        && let Some(ask) = travel.ask(app.now).filter(|_| is_live)
+    {
+        return Some(ask);
+    }
     // The list is for the overview too: it says where vital signs are expected to lie.
-    app.metrics.ask(app.now, app.tab == Tab::Metrics)
+    let to = app.at();
+    app.metrics.ask(app.now, to, app.tab == Tab::Metrics)
+}
+
+/// Incidents become known, or are acknowledged, while a moment before is looked at.
+fn incidents_then(app: &mut App) {
+    if let Some(travel) = &mut app.travel {
+        let selected = travel.scene.incidents.selected_id();
+        travel.scene.incidents = app.live.incidents.as_of(travel.at);
+        travel.scene.incidents.select_id(selected);
+    }
 }

@@ -8,7 +8,7 @@ use ratatui::layout::Position;
 use tui_input::InputRequest;
 
 use super::motion::{move_rows, scroll_text};
-use super::{Effect, act, signalling};
+use super::{Effect, act, signalling, travel};
 use crate::console::keys::{self, Action};
 use crate::console::state::ask::Ask;
 use crate::console::state::{App, FilterPrompt, Overlay};
@@ -68,6 +68,26 @@ fn key(app: &mut App, event: KeyEvent) -> Option<Effect> {
                 }
             }
             app.overlay = Overlay::Note { input, id };
+            None
+        }
+        Overlay::Moment { mut input, .. } => {
+            let mut error = None;
+            match event.code {
+                KeyCode::Esc => return None,
+                KeyCode::Enter => match crate::moment::parse_at(input.value().trim(), app.now) {
+                    Ok(at) => {
+                        travel::go_to(app, at, None);
+                        return None;
+                    }
+                    Err(why) => error = Some(why),
+                },
+                _ => {
+                    if let Some(request) = edit(event) {
+                        input.handle(request);
+                    }
+                }
+            }
+            app.overlay = Overlay::Moment { input, error };
             None
         }
         Overlay::Export(mut input) => {
@@ -145,12 +165,13 @@ fn filter_key(app: &mut App, mut prompt: FilterPrompt, event: KeyEvent) -> Optio
     match event.code {
         KeyCode::Esc => {
             // The filter of before did parse.
-            let _ = app.events.set_filter(&prompt.before, &app.log);
+            let scene = app.scene_mut();
+            let _ = scene.events.set_filter(&prompt.before, &scene.log);
             return None;
         }
         KeyCode::Enter => {
             if prompt.error.is_none() {
-                let text = app.events.filter_text().to_owned();
+                let text = app.scene().events.filter_text().to_owned();
                 if !text.is_empty() {
                     app.filters_used.retain(|used| *used != text);
                     app.filters_used.push(text);
@@ -187,7 +208,9 @@ fn filter_key(app: &mut App, mut prompt: FilterPrompt, event: KeyEvent) -> Optio
 
 /// Shows what the filter gives while it is typed.
 fn preview(app: &mut App, prompt: &mut FilterPrompt) {
-    prompt.error = app.events.set_filter(prompt.input.value(), &app.log).err();
+    let scene = app.scene_mut();
+    let set = scene.events.set_filter(prompt.input.value(), &scene.log);
+    prompt.error = set.err();
 }
 
 /// A key in a line of text.
@@ -224,6 +247,10 @@ fn paste(app: &mut App, text: &str) {
             insert(&mut prompt.input);
             preview(app, &mut prompt);
             app.overlay = Overlay::Filter(prompt);
+        }
+        Overlay::Moment { mut input, error } => {
+            insert(&mut input);
+            app.overlay = Overlay::Moment { input, error };
         }
         Overlay::Export(mut input) => {
             insert(&mut input);

@@ -2,7 +2,7 @@
 
 use hark_api::Tier;
 
-use super::{open, say, unusual_row};
+use super::{Effect, open, say, travel, unusual_row};
 use crate::console::keys::Move;
 use crate::console::state::{App, DetailOf, Scroll, Tab};
 
@@ -17,7 +17,7 @@ pub(super) fn go_to(app: &mut App, go: Move) {
         Move::Last => isize::MAX,
     };
     if go == Move::Last && app.tab == Tab::Events {
-        app.events.follow();
+        app.scene_mut().events.follow();
         return;
     }
     move_rows(app, rows);
@@ -26,7 +26,7 @@ pub(super) fn go_to(app: &mut App, go: Move) {
 pub(super) fn move_rows(app: &mut App, rows: isize) {
     match app.tab {
         Tab::Overview => {
-            let sights = app.unusual.worst_first(app.now);
+            let sights = app.scene().unusual.worst_first(app.at());
             let Some(last) = sights.len().checked_sub(1) else {
                 return;
             };
@@ -37,18 +37,21 @@ pub(super) fn move_rows(app: &mut App, rows: isize) {
             if let DetailOf::Event(_) = app.detail.of {
                 app.detail.scroll.by(rows);
             } else {
-                app.events.move_by(rows, &app.log);
+                let scene = app.scene_mut();
+                scene.events.move_by(rows, &scene.log);
                 app.detail.scroll.to(0);
             }
         }
         Tab::Processes => {
-            if let Some(vitals) = &app.vitals {
-                app.processes.move_by(rows, &vitals.processes);
+            let scene = app.scene_mut();
+            if let Some(vitals) = &scene.vitals {
+                scene.processes.move_by(rows, &vitals.processes);
             }
         }
         Tab::Incidents => {
-            let row = app.incidents.selected_row().saturating_add_signed(rows);
-            app.incidents.select(row);
+            let incidents = &mut app.scene_mut().incidents;
+            let row = incidents.selected_row().saturating_add_signed(rows);
+            incidents.select(row);
             app.scroll.to(0);
         }
         Tab::Metrics => app.metrics.move_by(rows),
@@ -68,35 +71,33 @@ pub(super) fn scroll_text(scroll: &Scroll, go: Move, page: u16) {
     }
 }
 
-pub(super) fn next_unusual(app: &mut App, forward: bool) {
-    let Some(row) = app.events.selected_row(&app.log) else {
-        return;
-    };
+/// In the list, and beyond its ends through time.
+pub(super) fn next_unusual(app: &mut App, forward: bool) -> Option<Effect> {
+    let scene = app.scene_mut();
+    let row = scene.events.selected_row(&scene.log);
     let is_unusual = |row: &usize| {
-        let number = app.events.number(*row, &app.log);
-        let head = number.and_then(|number| app.log.head(number));
+        let number = scene.events.number(*row, &scene.log);
+        let head = number.and_then(|number| scene.log.head(number));
         head.is_some_and(|head| head.tier > Tier::Normal)
     };
-    let found = if forward {
-        (row + 1..app.events.len(&app.log)).find(is_unusual)
-    } else {
-        (0..row).rev().find(is_unusual)
+    let found = match row {
+        None => None,
+        Some(row) if forward => (row + 1..scene.events.len(&scene.log)).find(is_unusual),
+        Some(row) => (0..row).rev().find(is_unusual),
     };
     match found {
-        Some(row) => app.events.select_row(row, &app.log),
-        None if forward => say(app, "Nothing unusual after this"),
-        None => say(
-            app,
-            "Nothing unusual before this among the events kept here",
-        ),
+        Some(row) => scene.events.select_row(row, &scene.log),
+        None if forward && app.travel.is_none() => say(app, "Nothing unusual after this"),
+        None => return travel::beyond(app, forward),
     }
+    None
 }
 
 pub(super) fn click_row(app: &mut App, row: u16) {
     let row = usize::from(row);
     match app.tab {
         Tab::Overview => {
-            let sights = app.unusual.worst_first(app.now);
+            let sights = app.scene().unusual.worst_first(app.at());
             if let Some(sight) = sights.get(row) {
                 let again = app.unusual_selected == Some(sight.event.id);
                 app.unusual_selected = Some(sight.event.id);
@@ -107,29 +108,31 @@ pub(super) fn click_row(app: &mut App, row: u16) {
         }
         Tab::Events => {
             let height = usize::from(app.page.get());
-            let row = app.events.top(height, &app.log) + row;
-            if row < app.events.len(&app.log) {
-                let again = app.events.selected_row(&app.log) == Some(row);
-                app.events.select_row(row, &app.log);
+            let scene = app.scene_mut();
+            let row = scene.events.top(height, &scene.log) + row;
+            if row < scene.events.len(&scene.log) {
+                let again = scene.events.selected_row(&scene.log) == Some(row);
+                scene.events.select_row(row, &scene.log);
                 if again {
                     open(app);
                 }
             }
         }
         Tab::Processes => {
-            if let Some(vitals) = &app.vitals {
-                let rows = app.processes.ordered(&vitals.processes);
-                let selected = app.processes.selected_row(&rows);
-                let top = app
-                    .processes
-                    .top(selected, usize::from(app.page.get()), rows.len());
+            let page = usize::from(app.page.get());
+            let scene = app.scene_mut();
+            if let Some(vitals) = &scene.vitals {
+                let rows = scene.processes.ordered(&vitals.processes);
+                let selected = scene.processes.selected_row(&rows);
+                let top = scene.processes.top(selected, page, rows.len());
                 let by = (top + row) as isize - selected as isize;
-                app.processes.move_by(by, &vitals.processes);
+                scene.processes.move_by(by, &vitals.processes);
             }
         }
         Tab::Incidents => {
-            let top = app.incidents.top(usize::from(app.page.get()));
-            app.incidents.select(top + row);
+            let page = usize::from(app.page.get());
+            let incidents = &mut app.scene_mut().incidents;
+            incidents.select(incidents.top(page) + row);
         }
         Tab::Metrics => {
             let names = app.metrics.names().1.len();

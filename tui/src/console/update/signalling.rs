@@ -8,9 +8,11 @@ use crate::console::state::{App, Overlay};
 
 /// Asks which signal the selected process is to get, or says why none can be sent.
 pub(super) fn ask(app: &mut App) {
-    let Some(vitals) = &app.vitals else { return };
-    let rows = app.processes.ordered(&vitals.processes);
-    let Some(row) = rows.get(app.processes.selected_row(&rows)) else {
+    let Some(vitals) = &app.scene().vitals else {
+        return;
+    };
+    let rows = app.scene().processes.ordered(&vitals.processes);
+    let Some(row) = rows.get(app.scene().processes.selected_row(&rows)) else {
         return;
     };
     let refusal = match (row.end, app.is_local) {

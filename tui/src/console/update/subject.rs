@@ -22,25 +22,28 @@ pub(super) fn subject(app: &App) -> Option<Clean<hark_api::Event>> {
     }
     match app.tab {
         Tab::Overview => {
-            let sights = app.unusual.worst_first(app.now);
+            let sights = app.scene().unusual.worst_first(app.at());
             let row = unusual_row(app);
             sights.get(row).map(|sight| sight.event.clone())
         }
-        Tab::Events => app.log.get(app.events.selected(&app.log)?),
+        Tab::Events => app
+            .scene()
+            .log
+            .get(app.scene().events.selected(&app.scene().log)?),
         _ => None,
     }
 }
 
 pub(super) fn subject_pid(app: &App) -> Option<u32> {
     if app.tab == Tab::Incidents {
-        let suspects = &app.incidents.selected()?.incident.suspects;
+        let suspects = &app.scene().incidents.selected()?.incident.suspects;
         return suspects.iter().find_map(|suspect| suspect.pid);
     }
     if app.tab == Tab::Processes {
-        let vitals = app.vitals.as_ref()?;
-        let rows = app.processes.ordered(&vitals.processes);
+        let vitals = app.scene().vitals.as_ref()?;
+        let rows = app.scene().processes.ordered(&vitals.processes);
         return rows
-            .get(app.processes.selected_row(&rows))
+            .get(app.scene().processes.selected_row(&rows))
             .map(|row| row.process.pid);
     }
     subject(app)?.process.as_ref().map(|process| process.pid)
@@ -48,7 +51,7 @@ pub(super) fn subject_pid(app: &App) -> Option<u32> {
 
 /// The selected row among what is unusual.
 pub(crate) fn unusual_row(app: &App) -> usize {
-    let sights = app.unusual.worst_first(app.now);
+    let sights = app.scene().unusual.worst_first(app.at());
     sights
         .iter()
         .position(|sight| Some(sight.event.id) == app.unusual_selected)
@@ -62,7 +65,7 @@ pub(super) fn open(app: &mut App) {
                 set_filter(app, "");
                 show(app, Tab::Events);
                 app.detail = Detail {
-                    of: if app.events.select_id(event.id, &app.log) {
+                    of: if select(app, event.id) {
                         DetailOf::Selected
                     } else {
                         DetailOf::Event(Box::new(event))
@@ -79,16 +82,21 @@ pub(super) fn open(app: &mut App) {
                 },
                 _ => Detail::default(),
             };
-            app.events.hold(&app.log);
+            let scene = app.scene_mut();
+            scene.events.hold(&scene.log);
         }
         Tab::Processes => {
             act(app, Action::OfProcess);
         }
         Tab::Incidents => {
-            let events = app.incidents.selected().map(|r| r.incident.events.clone());
+            let events = app
+                .scene()
+                .incidents
+                .selected()
+                .map(|r| r.incident.events.clone());
             let kept = events.unwrap_or_default();
             set_filter(app, "");
-            let found = kept.iter().any(|id| app.events.select_id(*id, &app.log));
+            let found = kept.iter().any(|id| select(app, *id));
             if found {
                 show(app, Tab::Events);
                 app.detail.of = DetailOf::Selected;
@@ -110,4 +118,10 @@ pub(super) fn copy(app: &mut App) -> Option<Effect> {
     };
     say(app, "Copied, where the terminal allows it (OSC 52)");
     Some(Effect::Copy(text))
+}
+
+/// Selects an event in the list, where it is kept.
+fn select(app: &mut App, id: hark_api::EventId) -> bool {
+    let scene = app.scene_mut();
+    scene.events.select_id(id, &scene.log)
 }

@@ -48,7 +48,7 @@ fn page<'a>(canvas: &Canvas<'a>, width: u16, app: &App, event: &Event) -> Page<'
         "{} {}  ({} ago)",
         moment::day(event.time),
         moment::clock(event.time),
-        moment::age(event.time, app.now)
+        moment::age(event.time, app.at())
     );
     page.field(COLUMN, "time", &time, theme.text);
     let delay = (event.received.as_nanos() - event.time.as_nanos()) as f64 / 1e9;

@@ -37,28 +37,28 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, app: &App) {
 /// The list alone, as the overview shows it below.
 pub(super) fn list(canvas: &mut Canvas<'_>, area: Rect, app: &App, with_histogram: bool) {
     let theme = canvas.theme;
-    let browse = &app.events;
+    let browse = &app.scene().events;
     let filter = browse.filter_text();
     let title = if filter.is_empty() {
         "Events".to_owned()
     } else {
         format!("Events · {filter}")
     };
-    let count = units::count(browse.len(&app.log) as f64);
+    let count = units::count(browse.len(&app.scene().log) as f64);
     let of = if filter.is_empty() {
         String::new()
     } else {
-        format!(" of {}", units::count(app.log.len() as f64))
+        format!(" of {}", units::count(app.scene().log.len() as f64))
     };
-    let searching = if browse.is_searching(&app.log) {
+    let searching = if browse.is_searching(&app.scene().log) {
         " …"
     } else {
         ""
     };
-    let state = if browse.is_following() {
-        "following"
-    } else {
-        "paused"
+    let state = match (&app.travel, browse.is_following()) {
+        (Some(_), _) => "then",
+        (None, true) => "following",
+        (None, false) => "paused",
     };
     let inside = canvas.section(area, &title, &format!("{count}{of}{searching} · {state}"));
     let rows = if with_histogram && inside.height >= 12 {
@@ -74,10 +74,12 @@ pub(super) fn list(canvas: &mut Canvas<'_>, area: Rect, app: &App, with_histogra
     if rows.is_empty() {
         return;
     }
-    let len = browse.len(&app.log);
+    let len = browse.len(&app.scene().log);
     if len == 0 {
-        let text = if browse.is_searching(&app.log) {
+        let text = if browse.is_searching(&app.scene().log) {
             "Searching …"
+        } else if app.travel.is_some() && filter.is_empty() {
+            "No events are known from before"
         } else if filter.is_empty() {
             "No events yet. Try one: hark send \"hello\""
         } else {
@@ -92,11 +94,14 @@ pub(super) fn list(canvas: &mut Canvas<'_>, area: Rect, app: &App, with_histogra
         );
         return;
     }
-    let top = browse.top(rows.height.into(), &app.log);
-    let selected = browse.selected_row(&app.log);
+    let top = browse.top(rows.height.into(), &app.scene().log);
+    let selected = browse.selected_row(&app.scene().log);
     // The first lines of a list that does not fill its place stay empty below, as a page does.
     for (row, y) in (top..len).zip(rows.y..rows.bottom()) {
-        let Some(event) = browse.number(row, &app.log).and_then(|n| app.log.get(n)) else {
+        let Some(event) = browse
+            .number(row, &app.scene().log)
+            .and_then(|n| app.scene().log.get(n))
+        else {
             continue;
         };
         let line = Rect::new(rows.x, y, rows.width, 1);
@@ -122,7 +127,12 @@ fn histogram(canvas: &mut Canvas<'_>, area: Rect, app: &App) {
     let width = ((last - first) / columns as i64).max(1);
     let mut counts = vec![0_u32; columns];
     let mut tiers = vec![Tier::Normal; columns];
-    for head in app.events.heads_newest_first(&app.log).take(columns * 200) {
+    for head in app
+        .scene()
+        .events
+        .heads_newest_first(&app.scene().log)
+        .take(columns * 200)
+    {
         let at = ((head.time.as_nanos() - first) / width).clamp(0, columns as i64 - 1) as usize;
         counts[at] += 1;
         tiers[at] = tiers[at].max(head.tier);
@@ -166,7 +176,11 @@ fn short(nanos: i64) -> String {
 
 /// From when to when the newest events are.
 fn span(app: &App, most: usize) -> Option<(i64, i64)> {
-    let times = app.events.heads_newest_first(&app.log).take(most);
+    let times = app
+        .scene()
+        .events
+        .heads_newest_first(&app.scene().log)
+        .take(most);
     let times = times.map(|head| head.time.as_nanos());
     times.fold(None, |span, time| match span {
         None => Some((time, time)),

@@ -24,7 +24,10 @@ pub(super) fn header(canvas: &mut Canvas<'_>, area: Rect, app: &App) {
         theme.accent.add_modifier(Modifier::BOLD),
     ) + 1;
     let clock = &moment::clock(app.now)[..8];
-    let (sign, word, style) = match (&app.link, app.status.as_ref().map(|s| &s.health)) {
+    let health = app.status.as_ref().map(|status| &status.health);
+    let (sign, word, style) = match (&app.link, health) {
+        // What is seen is not now, whatever the agent does.
+        (Link::Live | Link::Replay, _) if app.travel.is_some() => ("◀", "then", theme.warning()),
         (Link::Connecting, _) => ("◌", "connecting", theme.dim),
         (Link::Down { .. }, _) => ("✗", "no agent", theme.critical()),
         (Link::Live, Some(Health::Failing { .. })) => ("✗", "failing", theme.critical()),
@@ -94,7 +97,8 @@ pub(super) fn footer(canvas: &mut Canvas<'_>, area: Rect, app: &App) {
     let hinted = BINDINGS.iter().filter(|b| b.place.has(app.tab));
     for (binding, hint) in hinted.filter_map(|b| Some((b, b.hint?))) {
         let key = binding.keys.first().map_or(String::new(), |key| key.name());
-        let hint = match (binding.action, app.events.is_following()) {
+        let hint = match (binding.action, app.scene().events.is_following()) {
+            (Action::Follow, _) if app.travel.is_some() => "live",
             (Action::Follow, false) => "follow",
             (Action::Open, _) if app.tab == Tab::Events && is_detailed(app) => "list",
             _ => hint,
@@ -126,8 +130,8 @@ fn note(app: &App) -> (String, ratatui::style::Style) {
     {
         return (said.clone(), theme.accent);
     }
-    let behind = app.events.behind(&app.log);
-    if !app.events.is_following() && matches!(app.tab, Tab::Overview | Tab::Events) {
+    let behind = app.scene().events.behind(&app.scene().log);
+    if !app.scene().events.is_following() && matches!(app.tab, Tab::Overview | Tab::Events) {
         let new = match behind {
             0 => String::new(),
             n => format!(", {} new", units::count(n as f64)),
@@ -152,8 +156,11 @@ pub(super) fn filter(
     let mut x = canvas.put(area.x + 1, area.y, 8, "filter ", theme.accent);
     let note = match &prompt.error {
         Some(error) => format!("column {}: {}", error.column, error.reason),
-        None if app.events.is_searching(&app.log) => "searching …".to_owned(),
-        None => format!("{} found", units::count(app.events.len(&app.log) as f64)),
+        None if app.scene().events.is_searching(&app.scene().log) => "searching …".to_owned(),
+        None => format!(
+            "{} found",
+            units::count(app.scene().events.len(&app.scene().log) as f64)
+        ),
     };
     let note_width = (note.width() as u16).min(area.width / 2);
     let style = if prompt.error.is_some() {

@@ -173,7 +173,7 @@ fn fill(page: &mut Page<'_>, canvas: &Canvas<'_>, status: &Status, app: &App) {
     page.heading("This console");
     let kept = format!(
         "{} events, {} came too fast",
-        units::count(app.log.len() as f64),
+        units::count(app.scene().log.len() as f64),
         units::count(app.missed as f64)
     );
     page.field(COLUMN, "keeps", &kept, theme.text);

@@ -20,18 +20,18 @@ const BESIDE: u16 = 110;
 const COLUMN: usize = 12;
 
 pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, app: &App) {
-    let records = app.incidents.all();
+    let records = app.scene().incidents.all();
     let (list_area, detail_area) = if area.width >= BESIDE {
         split_right(area, area.width * 11 / 20, 1)
     } else {
         let rows = (records.len().max(1) as u16 + 1).clamp(2, (area.height / 3).max(3));
         split_top(area, rows)
     };
-    let open = app.incidents.open(app.now).count();
+    let open = app.scene().incidents.open(app.at()).count();
     let note = format!("{open} open of {}", records.len());
     let inside = canvas.section(list_area, "Incidents", &note);
     app.page.set(inside.height);
-    let Some(selected) = app.incidents.selected() else {
+    let Some(selected) = app.scene().incidents.selected() else {
         let theme = canvas.theme;
         let x = canvas.put(inside.x + 1, inside.y, 2, "✓ ", theme.good);
         let room = inside.right().saturating_sub(x);
@@ -44,12 +44,12 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, app: &App) {
         );
         return;
     };
-    let top = app.incidents.top(inside.height.into());
+    let top = app.scene().incidents.top(inside.height.into());
     let rows = records.iter().enumerate().skip(top);
     for ((row, record), y) in rows.zip(inside.y..inside.bottom()) {
         let line = Rect::new(inside.x, y, inside.width, 1);
-        self::row(canvas, line, record, app.now);
-        if row == app.incidents.selected_row() {
+        self::row(canvas, line, record, app.at());
+        if row == app.scene().incidents.selected_row() {
             canvas.paint(line, canvas.theme.selection);
         }
     }
@@ -129,16 +129,16 @@ fn fill(page: &mut Page<'_>, canvas: &Canvas<'_>, app: &App, record: &IncidentRe
     let rarity = rarity::words(incident.rarity).map_or(String::new(), |r| format!(", {r}"));
     let tier = format!("{} {}{rarity}", tier_sign(incident.tier), incident.tier);
     page.field(COLUMN, "tier", &tier, theme.tier(incident.tier));
-    let (word, style) = state(canvas, record, app.now);
+    let (word, style) = state(canvas, record, app.at());
     page.field(COLUMN, "state", word, style);
     let start = format!(
         "{} {}  ({} ago)",
         moment::day(incident.start),
         &moment::clock(incident.start)[..8],
-        moment::age(incident.start, app.now)
+        moment::age(incident.start, app.at())
     );
     page.field(COLUMN, "since", &start, theme.text);
-    let until = incident.end.unwrap_or(app.now);
+    let until = incident.end.unwrap_or(app.at());
     let lasted = match incident.end {
         Some(_) => moment::age(incident.start, until),
         None => format!("{}, it goes on", moment::age(incident.start, until)),
@@ -149,11 +149,11 @@ fn fill(page: &mut Page<'_>, canvas: &Canvas<'_>, app: &App, record: &IncidentRe
         page.field(COLUMN, "tainted", text, theme.warning());
     }
     if let Some(seen) = &record.acknowledged {
-        let text = format!("by {}, {} ago", seen.by, moment::age(seen.time, app.now));
+        let text = format!("by {}, {} ago", seen.by, moment::age(seen.time, app.at()));
         page.field(COLUMN, "seen", &text, theme.good);
     }
-    if let Some(until) = record.silenced_until.filter(|until| *until > app.now) {
-        let text = format!("for {} more", moment::age(app.now, until));
+    if let Some(until) = record.silenced_until.filter(|until| *until > app.at()) {
+        let text = format!("for {} more", moment::age(app.at(), until));
         page.field(COLUMN, "silenced", &text, theme.dim);
     }
     if !incident.suspects.is_empty() {
@@ -203,7 +203,7 @@ fn fill(page: &mut Page<'_>, canvas: &Canvas<'_>, app: &App, record: &IncidentRe
     }
     page.heading("Notes");
     for note in &record.notes {
-        let name = format!("{} {}", note.by, moment::age(note.time, app.now));
+        let name = format!("{} {}", note.by, moment::age(note.time, app.at()));
         page.field(COLUMN + 4, &name, &note.text, theme.text);
     }
     if record.notes.is_empty() {

@@ -24,7 +24,7 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, app: &App) {
 
 fn rates(canvas: &mut Canvas<'_>, area: Rect, app: &App) {
     let theme = canvas.theme;
-    let note = app.vitals.as_ref().map_or(String::new(), |v| {
+    let note = app.scene().vitals.as_ref().map_or(String::new(), |v| {
         format!(
             "{} TCP connections, {} OOM kills since boot",
             v.tcp.established, v.memory.oom_kills
@@ -40,7 +40,7 @@ fn rates(canvas: &mut Canvas<'_>, area: Rect, app: &App) {
         ("TCP resets", Curve::Resets, theme.warning()),
     ];
     for ((name, curve, style), y) in rows.into_iter().zip(inside.y..inside.bottom()) {
-        let now = app.history.newest_first(curve).next();
+        let now = app.scene().history.newest_first(curve).next();
         let value = match (now, curve) {
             (None, _) => "–".to_owned(),
             (Some(now), Curve::NetIn | Curve::NetOut) => units::bytes(now),
@@ -51,7 +51,7 @@ fn rates(canvas: &mut Canvas<'_>, area: Rect, app: &App) {
         let right = inside.x + name_width + 9;
         canvas.put_right(right, y, 9, &value, style);
         let graph = Rect::new(right + 1, y, inside.right().saturating_sub(right + 2), 1);
-        let values = app.history.newest_first(curve);
+        let values = app.scene().history.newest_first(curve);
         let max = chart::round_max(values.clone().take(graph.width.into()), 1.0);
         chart::spark(canvas, graph, values, max, style);
     }

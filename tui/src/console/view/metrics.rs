@@ -4,8 +4,8 @@ use hark_api::{Band, SeriesKey, SeriesPoint, Tier};
 use ratatui::layout::Rect;
 
 use crate::console::keys::Action;
-use crate::console::state::App;
 use crate::console::state::metrics::Loaded;
+use crate::console::state::{App, Link};
 use crate::console::theme::tier_sign;
 use crate::console::widget::canvas::{Canvas, split_right, split_top};
 use crate::console::widget::plot::Plot;
@@ -101,10 +101,14 @@ fn list(canvas: &mut Canvas<'_>, area: Rect, app: &App) {
 fn curve(canvas: &mut Canvas<'_>, area: Rect, app: &App, key: &SeriesKey, name: &str) {
     let theme = canvas.theme;
     let metrics = &app.metrics;
-    let live = if metrics.is_live() { "live" } else { "then" };
+    let live = match (&app.travel, &app.link) {
+        (Some(_), _) => "then",
+        (None, Link::Replay) => "recorded",
+        (None, _) => "live",
+    };
     let note = format!("{} · {live}", moment::span(metrics.span_secs() as f64));
     let inside = canvas.section(area, name, &note);
-    let window = metrics.window(app.now);
+    let window = metrics.window(app.at());
     let is_bytes = key.name().contains("bytes");
     let write = if is_bytes { units::bytes } else { units::count };
     let loaded = metrics.loaded(key);
@@ -218,12 +222,13 @@ fn mark_unusual(canvas: &mut Canvas<'_>, area: Rect, app: &App, plot: &Plot<'_>,
     let mut worst = vec![Tier::Normal; usize::from(place.width)];
     let since = plot.window.0;
     let heads = app
+        .scene()
         .log
         .heads_newest_first()
         .take_while(|head| head.time >= since);
     let kept = heads.map(|head| (head.time, head.tier));
     // Those from before what is kept here, as far as they are known.
-    let sights = app.unusual.worst_first(app.now).into_iter();
+    let sights = app.scene().unusual.worst_first(app.at()).into_iter();
     let known = sights.map(|sight| (sight.event.time, sight.tier));
     for (time, tier) in kept.chain(known).filter(|(_, tier)| *tier > Tier::Normal) {
         if let Some(x) = plot.column(place, time) {

@@ -12,6 +12,7 @@ mod overview;
 pub(crate) mod palette;
 mod process_detail;
 mod processes;
+mod time_bar;
 mod unreachable;
 mod usual;
 mod vital_lines;
@@ -64,8 +65,12 @@ pub(crate) fn draw(app: &App, buffer: &mut Buffer) -> Drawn {
         unreachable::banner(&mut canvas, Rect { height: 1, ..body }, app);
         body = below(body, 1);
     }
+    if app.travel.is_some() {
+        time_bar::draw(&mut canvas, Rect { height: 1, ..body }, app);
+        body = below(body, 1);
+    }
     // Without an agent ever seen there is nothing else to show.
-    if app.status.is_none() && app.log.is_empty() {
+    if app.status.is_none() && app.scene().log.is_empty() {
         unreachable::draw(&mut canvas, body, app);
     } else {
         match app.tab {
@@ -89,6 +94,10 @@ pub(crate) fn draw(app: &App, buffer: &mut Buffer) -> Drawn {
                 "Enter keeps it",
                 input,
             ));
+        }
+        Overlay::Moment { input, error } => {
+            let note = error.as_deref().unwrap_or("5m  14:05  RFC 3339");
+            cursor = Some(frame::line(&mut canvas, footer, "go to ", note, input));
         }
         Overlay::Export(input) => {
             let note = ".json .csv .txt";

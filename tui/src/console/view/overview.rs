@@ -20,7 +20,7 @@ const WIDE: (u16, u16) = (110, 24);
 
 pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, app: &App) {
     let area = open_incidents(canvas, area, app);
-    let sights = app.unusual.worst_first(app.now);
+    let sights = app.scene().unusual.worst_first(app.at());
     if area.width >= WIDE.0 && area.height >= WIDE.1 {
         let (left, right) = split_right(area, (area.width * 2 / 5).clamp(48, 76), 1);
         let rows = (sights.len().max(1) as u16 + 2).clamp(4, left.height * 2 / 5);
@@ -45,7 +45,7 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, app: &App) {
 
 /// The incidents that need a look, where there are any; gives what is left of the area.
 fn open_incidents(canvas: &mut Canvas<'_>, area: Rect, app: &App) -> Rect {
-    let open: Vec<_> = app.incidents.open(app.now).collect();
+    let open: Vec<_> = app.scene().incidents.open(app.at()).collect();
     if open.is_empty() || area.height < 10 {
         return area;
     }
@@ -58,7 +58,7 @@ fn open_incidents(canvas: &mut Canvas<'_>, area: Rect, app: &App) -> Rect {
             canvas,
             Rect::new(inside.x, y, inside.width, 1),
             record,
-            app.now,
+            app.at(),
         );
     }
     canvas.hit(inside, Action::Show(Tab::Incidents));
@@ -90,7 +90,7 @@ fn unusual(canvas: &mut Canvas<'_>, area: Rect, app: &App, sights: &[&Sight]) {
         .zip(inside.y..inside.bottom())
     {
         let line = Rect::new(inside.x, y, inside.width, 1);
-        sight_row(canvas, line, sight, app.now);
+        sight_row(canvas, line, sight, app.at());
         if row == selected {
             canvas.paint(line, theme.selection);
         }
@@ -167,7 +167,7 @@ fn healthy(canvas: &mut Canvas<'_>, area: Rect, app: &App) {
     let (on, lost) = on.fold((0, 0), |(on, lost), s| (on + 1, lost + s.dropped));
     let learned = status.store.oldest_time.map_or_else(
         || "nothing stored yet".to_owned(),
-        |oldest| format!("{} of history", moment::age(oldest, app.now)),
+        |oldest| format!("{} of history", moment::age(oldest, app.at())),
     );
     let text = format!(
         "{learned}, {} events, {on} sources, {} lost",

@@ -6,6 +6,7 @@ use ratatui::layout::Rect;
 use crate::console::signal::{SIGNALS, Target};
 use crate::console::state::App;
 use crate::console::state::processes::Row;
+use crate::console::state::trail::Deed;
 use crate::console::theme::tier_sign;
 use crate::console::widget::canvas::{Canvas, centered};
 use crate::moment;
@@ -29,12 +30,12 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, app: &App, row: &Row<'_>
             .iter()
             .any(|suspect| suspect.pid == Some(process.pid))
     };
-    let incidents = app.incidents.all().iter();
+    let incidents = app.scene().incidents.all().iter();
     let mut is_empty = true;
     for record in incidents.filter(|record| is_suspect(&record.incident.suspects)) {
         let Some(line) = lines.next() else { return };
         let incident = &record.incident;
-        let ago = (app.now.as_nanos() - incident.start.as_nanos()) as f64 / 1e9;
+        let ago = (app.at().as_nanos() - incident.start.as_nanos()) as f64 / 1e9;
         let since = format!(
             " incident {}, {} ago: ",
             incident.id,
@@ -48,27 +49,51 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, app: &App, row: &Row<'_>
         canvas.parts(line.x + 1, line.y, room, &parts);
         is_empty = false;
     }
-    for deed in app.trail.of(process.pid) {
+    for deed in app.scene().trail.of(process.pid) {
         let Some(line) = lines.next() else { return };
-        let clock = moment::clock(deed.time);
-        let kind = format!(" {:<8} ", deed.kind.to_string());
-        let style = match deed.kind {
-            Kind::OomKill => theme.critical(),
-            Kind::Signal => theme.warning(),
-            _ => theme.accent,
-        };
-        let parts = [
-            (clock.get(..8).unwrap_or(&clock), theme.dim),
-            (kind.as_str(), style),
-            (deed.text.as_str(), theme.text),
-        ];
-        canvas.parts(line.x + 1, line.y, room, &parts);
+        deed_row(canvas, Rect::new(line.x + 1, line.y, room, 1), deed, "");
         is_empty = false;
     }
     if let (true, Some(line)) = (is_empty, lines.next()) {
         let text = "No program, end, signal or incident of it is known here";
         canvas.put(line.x + 1, line.y, room, text, theme.dim);
     }
+}
+
+/// A moment of which the agent has only events: what processes did up to then.
+pub(super) fn deeds(canvas: &mut Canvas<'_>, area: Rect, app: &App) {
+    let theme = canvas.theme;
+    let note = "what each used was not seen then";
+    let inside = canvas.section(area, "What processes did", note);
+    app.page.set(inside.height);
+    let mut rows = inside.rows();
+    for (deed, line) in app.scene().trail.all().zip(&mut rows) {
+        let who = format!("{}[{}] ", deed.comm, deed.pid);
+        let line = Rect::new(line.x + 1, line.y, line.width.saturating_sub(2), 1);
+        deed_row(canvas, line, deed, &who);
+    }
+    if let (None, Some(line)) = (app.scene().trail.all().next(), rows.next()) {
+        let text = "No program, end or signal of that time is known";
+        canvas.put(line.x + 1, line.y, line.width, text, theme.dim);
+    }
+}
+
+fn deed_row(canvas: &mut Canvas<'_>, line: Rect, deed: &Deed, who: &str) {
+    let theme = canvas.theme;
+    let clock = moment::clock(deed.time);
+    let kind = format!(" {:<8} ", deed.kind.to_string());
+    let style = match deed.kind {
+        Kind::OomKill => theme.critical(),
+        Kind::Signal => theme.warning(),
+        _ => theme.accent,
+    };
+    let parts = [
+        (clock.get(..8).unwrap_or(&clock), theme.dim),
+        (kind.as_str(), style),
+        (who, theme.strong),
+        (deed.text.as_str(), theme.text),
+    ];
+    canvas.parts(line.x, line.y, line.width, &parts);
 }
 
 /// Which signal is to be sent, over the view.

@@ -85,7 +85,7 @@ const COLUMNS: &[Column] = &[
 
 pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, app: &App) {
     let theme = canvas.theme;
-    let Some(vitals) = &app.vitals else {
+    let Some(vitals) = &app.scene().vitals else {
         let inside = canvas.section(area, "Processes", "");
         canvas.put(
             inside.x + 1,
@@ -96,6 +96,10 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, app: &App) {
         );
         return;
     };
+    if app.travel.is_some() && vitals.processes.is_empty() {
+        process_detail::deeds(canvas, area, app);
+        return;
+    }
     let note = format!(
         "{} processes, {} threads, {} running, {} blocked",
         vitals.tasks.processes, vitals.tasks.threads, vitals.tasks.running, vitals.tasks.blocked
@@ -104,7 +108,7 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, app: &App) {
     let columns: Vec<_> = COLUMNS.iter().filter(|c| c.from <= inside.width).collect();
     let mut x = inside.x;
     for column in &columns {
-        let by_this = column.sort == Some(app.processes.sort) && !column.name.is_empty();
+        let by_this = column.sort == Some(app.scene().processes.sort) && !column.name.is_empty();
         let style = if by_this { theme.accent } else { theme.dim };
         canvas.put_right(x + column.width, inside.y, column.width, column.name, style);
         x += column.width;
@@ -124,7 +128,7 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, app: &App) {
         Action::Sort,
     );
 
-    let rows = app.processes.ordered(&vitals.processes);
+    let rows = app.scene().processes.ordered(&vitals.processes);
     let room = below(inside, 1);
     // What the selected one did is shown where that leaves a table.
     let detail = if room.height >= 16 {
@@ -144,8 +148,11 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, app: &App) {
         );
         return;
     }
-    let selected = app.processes.selected_row(&rows);
-    let top = app.processes.top(selected, table.height.into(), rows.len());
+    let selected = app.scene().processes.selected_row(&rows);
+    let top = app
+        .scene()
+        .processes
+        .top(selected, table.height.into(), rows.len());
     for ((at, row), y) in rows
         .iter()
         .enumerate()

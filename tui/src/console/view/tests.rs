@@ -41,7 +41,7 @@ fn filled(name: Option<&str>, events: Vec<hark_api::Event>) -> App {
         );
     }
     update::news(&mut app, News::Events(events));
-    if !app.log.is_empty() {
+    if !app.scene().log.is_empty() {
         let listed = sample::listed(name);
         let data = hark_api::SeriesData {
             key: listed[0].key.clone(),
@@ -129,8 +129,8 @@ fn views_look_right() {
             insta::assert_snapshot!(name, at_all_sizes(&app));
         }
         let mut bare = filled(None, Vec::new());
-        bare.vitals = None;
-        bare.history = crate::console::state::history::History::default();
+        bare.live.vitals = None;
+        bare.live.history = crate::console::state::history::History::default();
         bare.tab = tab;
         insta::assert_snapshot!(
             format!("{}_empty", tab.name().to_lowercase()),
@@ -201,11 +201,11 @@ fn keys_lead_from_an_anomaly_to_what_is_around_it() {
     press(&mut app, "p");
     let pid = event.process.as_ref().map(|process| process.pid);
     assert_eq!(
-        app.events.filter_text(),
+        app.scene().events.filter_text(),
         format!("pid:{}", pid.expect("a process"))
     );
     press(&mut app, "\u{1B}\u{1B}");
-    assert_eq!(app.events.filter_text(), "");
+    assert_eq!(app.scene().events.filter_text(), "");
 }
 
 #[test]
@@ -221,7 +221,7 @@ fn what_is_seen_is_exported() {
     };
     let mut app = ordinary();
     let events = export(&mut app, Tab::Events, "events.csv").expect("a table");
-    assert_eq!(events.lines().count(), app.log.len() + 1);
+    assert_eq!(events.lines().count(), app.scene().log.len() + 1);
     assert!(events.contains(",critical,"), "{events}");
     let text = export(&mut app, Tab::Overview, "screen.txt").expect("text");
     assert!(text.contains("Vital signs"), "{text}");
@@ -295,6 +295,81 @@ fn a_process_shows_what_it_did_and_gets_a_signal_only_when_that_is_confirmed() {
 }
 
 #[test]
+fn every_view_shows_a_moment_before() {
+    for tab in Tab::ALL {
+        for (data, mut app) in [("ordinary", ordinary()), ("hostile", hostile())] {
+            app.tab = tab;
+            app.now = NOON.plus_nanos(60_000_000_000);
+            press(&mut app, "[");
+            let name = format!("then_{}_{data}", tab.name().to_lowercase());
+            insta::assert_snapshot!(name, at_all_sizes(&app));
+        }
+    }
+    let mut bare = filled(None, Vec::new());
+    press(&mut bare, "{");
+    insta::assert_snapshot!("then_empty", at_all_sizes(&bare));
+}
+
+#[test]
+fn time_stops_goes_back_to_what_was_unusual_and_is_live_again() {
+    let mut app = ordinary();
+    app.link = crate::console::state::Link::Replay;
+    press(&mut app, "N");
+    // The last unusual event, a second before noon.
+    assert_eq!(app.at(), NOON.plus_nanos(-1_000_000_000));
+    press(&mut app, "N");
+    let oom = app.at();
+    let last = app.scene().log.end() - 1;
+    let event = app.scene().log.get(last).expect("the OOM kill");
+    assert_eq!(event.kind, hark_api::Kind::OomKill);
+    assert!(screen(&app, (80, 24)).contains("11:59:58"));
+    let vitals = app.scene().vitals.as_ref().expect("as they were");
+    assert!(vitals.time <= oom);
+    // What comes meanwhile changes nothing that is seen but the count.
+    update::news(&mut app, News::Events(vec![sample::log(601, "later")]));
+    let seen = screen(&app, (80, 24));
+    assert!(!seen.contains("later") && seen.contains("1 new"), "{seen}");
+    press(&mut app, "nn");
+    assert!(app.travel.is_none(), "there is nothing more, so it is now");
+    press(&mut app, "@11:55\n");
+    assert_eq!(app.at(), NOON.plus_nanos(-300_000_000_000));
+    press(&mut app, "}");
+    assert_eq!(app.at(), NOON.plus_nanos(-290_000_000_000));
+    press(&mut app, "L");
+    assert!(screen(&app, (80, 24)).contains("later"));
+    press(&mut app, "@soon\n");
+    assert!(screen(&app, (80, 24)).contains("write 5m"));
+}
+
+#[test]
+fn what_the_console_does_not_have_of_a_moment_the_agent_is_asked_for() {
+    use crate::console::state::ask::Ask;
+    use crate::console::state::scene::Stored;
+    let mut app = ordinary();
+    press(&mut app, "@9h\n");
+    let at = NOON.plus_nanos(-9 * 3_600_000_000_000);
+    assert_eq!(update::ask(&mut app), Some(Ask::Scene(at)));
+    assert!(screen(&app, (80, 24)).contains("asking"));
+    let mut old = sample::log(1, "long ago");
+    old.time = at.plus_nanos(-1_000_000_000);
+    let stored = |at| Stored {
+        at,
+        events: vec![old.clone()],
+        unusual: Vec::new(),
+        past: Vec::new(),
+    };
+    // An answer for a moment that was left behind is none.
+    update::news(&mut app, News::Stored(Box::new(stored(NOON))));
+    assert_eq!(app.scene().log.len(), 0);
+    update::news(&mut app, News::Stored(Box::new(stored(at))));
+    assert!(screen(&app, (80, 24)).contains("long ago"));
+    assert!(!matches!(update::ask(&mut app), Some(Ask::Scene(_))));
+    let before = press(&mut app, "N");
+    let ask = Ask::Anomaly { at, forward: false };
+    assert_eq!(before, Some(Effect::Ask(ask)));
+}
+
+#[test]
 fn a_pause_holds_the_list_while_events_come() {
     let mut app = ordinary();
     press(&mut app, "3 ");
@@ -303,8 +378,8 @@ fn a_pause_holds_the_list_while_events_come() {
     update::news(&mut app, News::Events(more));
     let after = screen(&app, (80, 24));
     assert!(!after.contains("later"), "{after}");
-    assert!(after.contains("paused, 40 new"), "{after}");
-    let row = |text: &str| text.lines().nth(15).map(str::to_owned);
+    assert!(after.contains("40 new"), "{after}");
+    let row = |text: &str| text.lines().nth(22).map(str::to_owned);
     assert_eq!(row(&before), row(&after));
     press(&mut app, " ");
     assert!(screen(&app, (80, 24)).contains("later"));

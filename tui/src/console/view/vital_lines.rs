@@ -30,12 +30,12 @@ enum Graph {
 
 /// A line each, in two columns where there is room.
 pub(super) fn flat(canvas: &mut Canvas<'_>, area: Rect, app: &App) {
-    let title = match &app.vitals {
+    let title = match &app.scene().vitals {
         Some(v) => format!("{} · up {}", load(v), crate::moment::span(v.uptime)),
         None => String::new(),
     };
     let inside = canvas.section(area, "Vital signs", &title);
-    let Some(vitals) = &app.vitals else {
+    let Some(vitals) = &app.scene().vitals else {
         canvas.put(
             inside.x + 1,
             inside.y,
@@ -76,7 +76,7 @@ fn draw_line(canvas: &mut Canvas<'_>, area: Rect, app: &App, line: &Line) {
             chart::spark(
                 canvas,
                 graph,
-                app.history.newest_first(curve),
+                app.scene().history.newest_first(curve),
                 max,
                 line.style,
             );
@@ -110,7 +110,7 @@ fn draw_line(canvas: &mut Canvas<'_>, area: Rect, app: &App, line: &Line) {
 fn lines(canvas: &Canvas<'_>, app: &App, vitals: &Vitals) -> Vec<Line> {
     let theme = canvas.theme;
     let max_rate = |curves: [Curve; 2]| {
-        let values = curves.map(|curve| app.history.newest_first(curve).take(24));
+        let values = curves.map(|curve| app.scene().history.newest_first(curve).take(24));
         chart::round_max(values.into_iter().flatten(), LEAST_RATE)
     };
     let busy = vitals.cpu.busy();

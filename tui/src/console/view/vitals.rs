@@ -33,8 +33,9 @@ pub(super) fn rate(bytes: f64) -> String {
 }
 
 pub(super) fn load(vitals: &Vitals) -> String {
-    let [one, five, fifteen] = vitals.load;
-    format!("load {one:.2} {five:.2} {fifteen:.2}")
+    // Of a moment before, the longer ones may not be known.
+    let known = vitals.load.iter().filter(|load| load.is_finite());
+    known.fold("load".to_owned(), |text, load| format!("{text} {load:.2}"))
 }
 
 pub(super) fn fullest_first(vitals: &Vitals) -> Vec<&Filesystem> {
@@ -50,7 +51,7 @@ pub(super) fn fullest_first(vitals: &Vitals) -> Vec<&Filesystem> {
 
 /// Sections with curves, as many as there is room for.
 pub(super) fn tall(canvas: &mut Canvas<'_>, area: Rect, app: &App) {
-    let Some(vitals) = &app.vitals else {
+    let Some(vitals) = &app.scene().vitals else {
         let inside = canvas.section(area, "Vital signs", "");
         canvas.put(
             inside.x + 1,
@@ -78,7 +79,11 @@ pub(super) fn tall(canvas: &mut Canvas<'_>, area: Rect, app: &App) {
         Usual::new(app.expected.band(Curve::Memory, vitals), memory, percent),
         curve.saturating_sub(1),
         |canvas, place| {
-            let values = app.history.newest_first(Curve::Memory).map(|m| (m, 0.0));
+            let values = app
+                .scene()
+                .history
+                .newest_first(Curve::Memory)
+                .map(|m| (m, 0.0));
             let style = theme.share(memory, theme.memory);
             chart::area(canvas, place, values, 1.0, (style, style));
         },
@@ -172,8 +177,8 @@ fn cpu(canvas: &mut Canvas<'_>, area: Rect, app: &App, vitals: &Vitals, curve: u
         ),
         curve,
         |canvas, place| {
-            let system = app.history.newest_first(Curve::CpuSystem);
-            let values = app.history.newest_first(Curve::Cpu).zip(system);
+            let system = app.scene().history.newest_first(Curve::CpuSystem);
+            let values = app.scene().history.newest_first(Curve::Cpu).zip(system);
             chart::area(canvas, place, values, 1.0, (theme.cpu, theme.system));
         },
     );
@@ -191,7 +196,13 @@ fn cpu(canvas: &mut Canvas<'_>, area: Rect, app: &App, vitals: &Vitals, curve: u
             canvas.put(x + 1, y, 4, &i.to_string(), theme.dim);
             canvas.put_right(x + 10, y, 6, &percent(share), style);
             let place = Rect::new(x + 11, y, width.saturating_sub(13), 1);
-            chart::spark(canvas, place, app.history.cpu_newest_first(i), 1.0, style);
+            chart::spark(
+                canvas,
+                place,
+                app.scene().history.cpu_newest_first(i),
+                1.0,
+                style,
+            );
         }
         rest = below(rest, rows);
     }
@@ -239,7 +250,13 @@ fn named_spark(
     canvas.put(area.x + 1, area.y, 7, name, canvas.theme.dim);
     canvas.put_right(area.x + 20, area.y, 11, value, style);
     let graph = Rect::new(area.x + 21, area.y, area.width.saturating_sub(22), 1);
-    chart::spark(canvas, graph, app.history.newest_first(curve), max, style);
+    chart::spark(
+        canvas,
+        graph,
+        app.scene().history.newest_first(curve),
+        max,
+        style,
+    );
 }
 
 /// Two curves of bytes a second on one scale.
@@ -254,7 +271,7 @@ fn pair(
         return area;
     }
     let width = usize::from(area.width);
-    let values = curves.map(|(_, curve, ..)| app.history.newest_first(curve).take(width));
+    let values = curves.map(|(_, curve, ..)| app.scene().history.newest_first(curve).take(width));
     let max = chart::round_max(values.into_iter().flatten(), LEAST_RATE);
     let note = format!("to {}", rate(max));
     let inside = canvas.section(area, title, &note);
