@@ -227,6 +227,12 @@ impl Grouper {
     }
 }
 
+/// What a further finding adds to a suspicion, as a share of its weight.
+const REPEATED: f64 = 0.1;
+/// What a process weighs that a metric's rise is put down to, and what a metric weighs for the title,
+/// beside those that are told of by name.
+const INFERRED: f64 = 0.5;
+
 fn since(then: Timestamp, now: Timestamp) -> f64 {
     now.as_nanos().saturating_sub(then.as_nanos()) as f64 / 1e9
 }
@@ -272,7 +278,14 @@ fn parties(finding: &Finding) -> Vec<Party> {
         // Who hands in a service's line, such as `logger`, does it for many.
         let service = finding.subject.service.as_deref();
         if finding.kind != Kind::Log || service.is_none_or(|s| s == comm) {
-            add("process", comm, Some(*pid), 1.0);
+            // Of a metric the process is a guess.
+            let guessed = finding.subject.series.is_some();
+            add(
+                "process",
+                comm,
+                Some(*pid),
+                if guessed { INFERRED } else { 1.0 },
+            );
         }
         // A slice, a login or the root holds half the host: sharing it means nothing.
         if let Some(unit) = unit.as_deref().filter(|u| !is_wide(u)) {
@@ -379,7 +392,8 @@ impl Open {
                 .iter_mut()
                 .find(|p| p.kind == party.kind && p.name == party.name)
             {
-                Some(known) => known.weight += add,
+                // The same said again says little more.
+                Some(known) => known.weight = known.weight.max(add) + REPEATED * add,
                 None if room => {
                     self.parties.push(Party {
                         weight: add,
@@ -402,11 +416,16 @@ impl Open {
                 share: if all > 0.0 { p.weight / all } else { 0.0 },
             })
             .collect();
-        if weight > self.lead.1 {
+        let told = if finding.subject.series.is_some() {
+            INFERRED * weight
+        } else {
+            weight
+        };
+        if told > self.lead.1 {
             if self.lead.1 > 0.0 {
                 bump(&mut self.kinds, self.lead_kind);
             }
-            self.lead = (finding.message.clone(), weight);
+            self.lead = (finding.message.clone(), told);
             self.lead_kind = finding.kind as u8;
         } else {
             bump(&mut self.kinds, finding.kind as u8);

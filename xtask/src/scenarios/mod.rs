@@ -23,6 +23,7 @@ use report::Row;
 /// Starts an agent of its own with a directory of its own, lets it learn, causes each fault under
 /// scenarios/, and prints what the agent made of it. Fails where a fault is missed that must be
 /// found. Some faults need root, and the agent the kernel's events.
+#[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Learn for 100 seconds only, and take as a warning what comes once in half an hour: shows that
