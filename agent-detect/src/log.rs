@@ -201,6 +201,9 @@ impl LogWatch {
             let Some(missed) = entry.beat.missed(nanos) else {
                 continue;
             };
+            if missed.history < self.caution.learn {
+                continue;
+            }
             let text = miner.text(template).unwrap_or("a line");
             let mut opinion = Opinion::new(self.caution);
             opinion.argue(
@@ -222,7 +225,7 @@ impl LogWatch {
                 },
             );
             let mut verdict = opinion.verdict();
-            if missed.clock && missed.history >= self.caution.learn {
+            if missed.clock {
                 verdict.tier = verdict.tier.max(Tier::Warning);
             }
             findings.push(Finding {
