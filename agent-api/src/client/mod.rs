@@ -5,6 +5,7 @@
 //! frames are bounded (see [`MAX_ANSWER_BYTES`] and [`sse::MAX_FRAME_BYTES`]); nothing is buffered
 //! beyond them.
 
+mod download;
 mod endpoint;
 mod error;
 mod key;

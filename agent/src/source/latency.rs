@@ -108,6 +108,7 @@ mod tests {
                     histogram: histogram(fast, slow),
                 })
                 .into(),
+            reclaim: Vec::new(),
         };
         let mut latencies = Latencies::default();
         let at = |secs: i64| Timestamp::from_nanos(secs * 1_000_000_000);
