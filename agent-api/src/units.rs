@@ -66,7 +66,7 @@ fn seconds(value: f64) -> String {
 }
 
 /// A number that may be below one: `0.0123`, `4.5`, `12.3 k`.
-fn number(value: f64) -> String {
+pub fn number(value: f64) -> String {
     let size = value.abs();
     if value.fract() == 0.0 || size >= 100.0 {
         return count(value.round());
