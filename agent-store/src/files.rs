@@ -243,7 +243,10 @@ impl DbFile {
 }
 
 /// redb may panic over a file that something else has changed; that must not end the agent.
-fn guarded<T>(what: &'static str, call: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+pub(crate) fn guarded<T>(
+    what: &'static str,
+    call: impl FnOnce() -> Result<T, Error>,
+) -> Result<T, Error> {
     catch_unwind(AssertUnwindSafe(call)).unwrap_or(Err(Error::Corrupt { what }))
 }
 

@@ -5,6 +5,7 @@
 //! frames are bounded (see [`MAX_ANSWER_BYTES`] and [`sse::MAX_FRAME_BYTES`]); nothing is buffered
 //! beyond them.
 
+mod download;
 mod endpoint;
 mod error;
 mod key;
@@ -237,6 +238,24 @@ impl Client {
         params.push("key", key.as_str());
         params.push("from", &from.to_string());
         params.push("to", &to.to_string());
+        self.get(&params.finish()).await
+    }
+
+    /// The same at a step of so many seconds: 1, 10 or 60.
+    ///
+    /// # Errors
+    /// As [`Client::series_data`], and where the step is too fine for that much time.
+    pub async fn series_data_at(
+        &self,
+        key: &SeriesKey,
+        (from, to): (Timestamp, Timestamp),
+        step: u32,
+    ) -> Result<SeriesData, ClientError> {
+        let mut params = Params::new("/series/data");
+        params.push("key", key.as_str());
+        params.push("from", &from.to_string());
+        params.push("to", &to.to_string());
+        params.push("step", &step.to_string());
         self.get(&params.finish()).await
     }
 

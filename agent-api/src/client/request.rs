@@ -111,6 +111,24 @@ pub(super) async fn open_stream(
     within_limit(client, open).await
 }
 
+/// Asks for something large by POST. The time limit is for the answer's head.
+pub(super) async fn open_download(
+    client: &Client,
+    path: &str,
+) -> Result<(Incoming, Driver), ClientError> {
+    let request = build(client, Method::POST, path, None)?;
+    let open = async {
+        let (response, driver) = exchange(client, request).await?;
+        let (head, body) = response.into_parts();
+        if head.status.is_success() {
+            Ok((body, driver))
+        } else {
+            Err(refusal(head.status, &collect(body).await?))
+        }
+    };
+    within_limit(client, open).await
+}
+
 async fn within_limit<T>(
     client: &Client,
     work: impl Future<Output = Result<T, ClientError>>,

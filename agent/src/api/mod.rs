@@ -9,6 +9,7 @@
 
 mod answer;
 pub mod auth;
+mod backup;
 mod docs;
 mod events;
 mod guard;
@@ -139,6 +140,7 @@ type Resources = (
     status::StatusApi,
     health::HealthApi,
     metrics::MetricsApi,
+    backup::BackupApi,
 );
 
 fn service(app: &Arc<App>) -> OpenApiService<Resources, ()> {
@@ -155,6 +157,7 @@ fn service(app: &Arc<App>) -> OpenApiService<Resources, ()> {
         status::StatusApi(app.clone()),
         health::HealthApi(app.clone()),
         metrics::MetricsApi(app.clone()),
+        backup::BackupApi::new(app.clone()),
     );
     OpenApiService::new(resources, "hark", env!("CARGO_PKG_VERSION")).description(
         "Events, vital signs and verdicts of one Linux host. Every error is a problem document \

@@ -9,6 +9,7 @@ mod harness;
 
 mod access;
 mod backtest;
+mod care;
 mod cli;
 mod durability;
 mod errors;

@@ -187,6 +187,7 @@ GET /status
 GET /templates
 GET /vitals
 GET /vitals/stream
+POST /backup
 POST /incidents/{id}/acknowledge id
 POST /incidents/{id}/notes id
 POST /incidents/{id}/silence id
