@@ -54,10 +54,15 @@ pub(crate) fn post(path: &str, content_type: &str, body: &[u8]) -> Vec<u8> {
     request
 }
 
-/// Status and body of a GET on a connection of its own.
+/// Status and body of a GET over TCP, on a connection of its own.
 pub(crate) fn get(address: SocketAddr, path: &str) -> io::Result<(u16, String)> {
-    let mut stream = TcpStream::connect(address)?;
+    let stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(Duration::from_secs(60)))?;
+    get_on(stream, path)
+}
+
+/// Status and body of a GET on a connection that is used for it alone.
+pub(crate) fn get_on(mut stream: impl Read + Write, path: &str) -> io::Result<(u16, String)> {
     write!(stream, "GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n")?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
