@@ -113,7 +113,7 @@ fn measure_in(agent: &Path, data: &Path, samples: &[Event], args: &Args) -> Resu
         ),
         (
             "counts by minute and tier, over all".to_owned(),
-            stats("bucket=1m"),
+            stats("bucket=60"),
         ),
         (
             "counts by service and level, over all".to_owned(),
@@ -121,7 +121,7 @@ fn measure_in(agent: &Path, data: &Path, samples: &[Event], args: &Args) -> Resu
         ),
         (
             "counts by minute of one service".to_owned(),
-            stats("bucket=1m&q=service:auth"),
+            stats("bucket=60&q=service:auth"),
         ),
     ];
     for (what, path) in &searches {
