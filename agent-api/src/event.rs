@@ -242,6 +242,14 @@ named! {
         HungTask = "hung_task",
         /// A process did something to a file that is watched.
         File = "file",
+        /// Threads waited for long for memory, a CPU or disks.
+        Stall = "stall",
+        /// System calls failed, in sum.
+        SyscallError = "syscall_error",
+        /// A listening port turned connections away because its queue was full.
+        ListenOverflow = "listen_overflow",
+        /// A name was asked for, and an answer came, or none.
+        Dns = "dns",
     }
 }
 

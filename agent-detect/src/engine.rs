@@ -88,7 +88,7 @@ pub struct Learning {
     pub remaining: f64,
 }
 
-const FORMAT: u8 = 2;
+const FORMAT: u8 = 3;
 /// Samples of the host before its own calibration is heard beside the bound over all series, and
 /// before it replaces it.
 const HOST_LEARN_FROM: u64 = 1800;

@@ -20,6 +20,12 @@ static IGNORED_UIDS: HashMap<u32, u8> = HashMap::with_max_entries(IGNORED_MAX, 0
 #[map]
 static IGNORED_CGROUPS: HashMap<u64, u8> = HashMap::with_max_entries(IGNORED_CGROUPS_MAX, 0);
 
+/// Whether anybody is ignored.
+#[inline(always)]
+pub(crate) fn is_anybody() -> bool {
+    IGNORING.get(0).copied().unwrap_or(0) != 0
+}
+
 /// Whether the process is one that is not to be heard.
 #[inline(always)]
 pub(crate) fn is_ignored(task: &Task) -> bool {

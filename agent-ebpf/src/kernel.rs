@@ -21,6 +21,7 @@ pub(crate) static TRACEPOINTS: TracepointOffsets = TracepointOffsets::ABSENT;
 #[unsafe(no_mangle)]
 pub(crate) static SETTINGS: Settings = Settings {
     signals: !0,
+    stall: 10_000_000,
     wake_bytes: 128 << 10,
     cgroup_controller: ABSENT,
     ptrace: ABSENT,

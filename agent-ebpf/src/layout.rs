@@ -133,6 +133,10 @@ table! {
         tcp_bytes_retrans: member("tcp_sock", &["bytes_retrans"]),
         tcp_total_retrans: member("tcp_sock", &["total_retrans"]),
         tcp_srtt_us: member("tcp_sock", &["srtt_us"]),
+        sock_uid: member("sock", &["sk_uid"]),
+        skb_sk: member("sk_buff", &["sk"]),
+        skb_protocol: member("sk_buff", &["protocol"]),
+        skb_data: member("sk_buff", &["data"]),
         skb_head: member("sk_buff", &["head"]),
         skb_network_header: member("sk_buff", &["network_header"]),
         skb_transport_header: member("sk_buff", &["transport_header"]),
@@ -145,6 +149,8 @@ table! {
         queue_disk: member("request_queue", &["disk"]),
         disk_major: member("gendisk", &["major"]),
         disk_first_minor: member("gendisk", &["first_minor"]),
+        // Of x86 and of arm64
+        registers_call: member("pt_regs", &["orig_ax", "syscallno"]),
     }
 }
 
@@ -209,6 +215,8 @@ table! {
 pub struct Settings {
     /// Which signals are told: bit `n - 1` is signal `n`.
     pub signals: u64,
+    /// Waits for memory of this many nanoseconds and more are told.
+    pub stall: u64,
     /// The reader is woken when this many bytes wait in the ring buffer.
     pub wake_bytes: u32,
     /// Index of the cgroup v1 controller whose group is told; [`ABSENT`] tells the v2 group.

@@ -6,7 +6,9 @@
 mod filter;
 mod histogram;
 mod layout;
+mod name;
 mod record;
+mod stall;
 mod warning;
 
 pub use filter::{
@@ -18,12 +20,14 @@ pub use layout::{
     ABSENT, ARGUMENTS, Argument, Arguments, MEMBERS, Member, Offsets, Settings, TRACEPOINT_FIELDS,
     TracepointField, TracepointOffsets,
 };
+pub use name::{DnsRecord, QUERIES_MAX, QUESTION_LEN, UNANSWERED};
 pub use record::{
     ARGUMENTS_MAX, BlockErrorRecord, COMM_LEN, CgroupRecord, Counts, Credentials, ExecRecord,
     ExitRecord, ForkRecord, Header, Kind, OWNER_CLOSER, OWNER_CONNECTOR, OWNER_LISTENER,
     OWNER_UNKNOWN, OomRecord, PATH_LEN, QUIET, SignalRecord, SyscallRecord, TEXT_LEN, Task,
     TcpRecord, WALK_BROKEN, WALK_DETACHED, WALK_ROOT, Walk,
 };
+pub use stall::{RECLAIM_CGROUP, RECLAIM_HOST, ReclaimRecord, SYSCALL_ERRORS_MAX, SyscallErrorKey};
 pub use warning::{
     CapabilityRecord, FILE_CHANGE, FILE_DELETE, FILE_READ, FILE_RENAME, FILE_WRITE, FileRecord,
     FsErrorRecord, HangRecord, LINE_LEN, LineRecord,

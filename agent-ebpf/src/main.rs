@@ -9,7 +9,9 @@
 mod block;
 mod budget;
 mod capability;
+mod dns;
 mod emit;
+mod failure;
 mod file;
 mod ignore;
 mod kernel;
@@ -17,6 +19,7 @@ mod oom;
 mod path;
 mod printk;
 mod process;
+mod reclaim;
 mod runqueue;
 mod signal;
 mod syscall;

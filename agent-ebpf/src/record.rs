@@ -51,11 +51,15 @@ pub enum Kind {
     Hang,
     /// [`crate::FileRecord`].
     File,
+    /// [`crate::ReclaimRecord`].
+    Reclaim,
+    /// [`crate::DnsRecord`].
+    Dns,
 }
 
 impl Kind {
     /// Every one, in the order of their numbers.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 21] = [
         Self::Exec,
         Self::Fork,
         Self::Exit,
@@ -75,6 +79,8 @@ impl Kind {
         Self::FsError,
         Self::Hang,
         Self::File,
+        Self::Reclaim,
+        Self::Dns,
     ];
 }
 

@@ -19,6 +19,8 @@ use crate::event::{
 use crate::latency;
 use crate::table::Table;
 
+pub(crate) mod dns;
+mod stall;
 mod syscall;
 mod warning;
 
@@ -98,6 +100,8 @@ impl Decoder {
             Kind::FsError => warning::fs_error(bytes, table)?,
             Kind::Hang => warning::hang(bytes, table)?,
             Kind::File => warning::file(bytes, table)?,
+            Kind::Reclaim => stall::reclaim(bytes, table)?,
+            Kind::Dns => dns::decode(bytes, table)?,
             Kind::BlockError => (None, Data::BlockError(block_error(bytes)?)),
         };
         if quiet {
@@ -345,7 +349,7 @@ fn block_status(status: u32) -> &'static str {
 }
 
 /// `AF_INET` and `AF_INET6` of Linux.
-fn address(family: u16, bytes: [u8; 16], port: u16) -> Result<SocketAddr, Malformed> {
+pub(crate) fn address(family: u16, bytes: [u8; 16], port: u16) -> Result<SocketAddr, Malformed> {
     let ip = match family {
         2 => IpAddr::V4(Ipv4Addr::new(bytes[0], bytes[1], bytes[2], bytes[3])),
         // An IPv4 peer of an IPv6 socket is one of IPv4.
@@ -404,7 +408,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_bytes_are_decoded_or_refused(
-            kind in 0_u32..20,
+            kind in 0_u32..=Kind::ALL.len() as u32,
             rest in proptest::collection::vec(any::<u8>(), 0..700),
         ) {
             let mut bytes = kind.to_ne_bytes().to_vec();

@@ -5,6 +5,12 @@ use std::sync::Arc;
 
 use hark_api::{Process, Timestamp};
 
+mod dns;
+mod stall;
+
+pub use dns::Dns;
+pub use stall::{ListenOverflow, PressureStall, Reclaim, SyscallFailures};
+
 /// Something that the kernel told.
 #[derive(Clone, Debug, PartialEq)]
 pub struct KernelEvent {
@@ -62,6 +68,16 @@ pub enum Data {
     HungThread(HungThread),
     /// A process did something to a file that is watched.
     FileAccess(FileAccess),
+    /// A thread waited while the kernel took memory back.
+    Reclaim(Reclaim),
+    /// System calls of a command failed, in sum.
+    SyscallFailures(SyscallFailures),
+    /// A listening port turned connections away because its queue was full.
+    ListenOverflow(ListenOverflow),
+    /// Threads waited for long for a resource.
+    PressureStall(PressureStall),
+    /// A name was asked for.
+    Dns(Dns),
     /// Events were more than their budget, and are told in sum.
     Withheld(Withheld),
 }

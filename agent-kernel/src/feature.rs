@@ -31,6 +31,16 @@ pub enum Feature {
     Hang,
     /// Files at paths that are watched: opened, changed, removed.
     File,
+    /// Queries for names (DNS), with what they asked and how long the answer took.
+    Dns,
+    /// Threads that wait while the kernel takes memory back, and how long, as a histogram.
+    Reclaim,
+    /// System calls that fail, counted by command, call and error.
+    SyscallError,
+    /// Listening ports that turn connections away because their queue is full.
+    ListenOverflow,
+    /// Resources that threads wait for, as the kernel's pressure stall information tells.
+    Pressure,
     /// The kernel programs' own diagnostics.
     Log,
 }
@@ -55,6 +65,11 @@ impl Feature {
         Self::FsError,
         Self::Hang,
         Self::File,
+        Self::Dns,
+        Self::Reclaim,
+        Self::SyscallError,
+        Self::ListenOverflow,
+        Self::Pressure,
         Self::Log,
     ];
 
@@ -73,8 +88,24 @@ impl Feature {
             Self::FsError => "fs_error",
             Self::Hang => "hang",
             Self::File => "file",
+            Self::Dns => "dns",
+            Self::Reclaim => "reclaim",
+            Self::SyscallError => "syscall_error",
+            Self::ListenOverflow => "listen_overflow",
+            Self::Pressure => "pressure",
             Self::Log => "log",
         }
+    }
+
+    /// Whether it is on unless a configuration says otherwise. What costs time where nothing happens
+    /// is not.
+    pub const fn is_default(self) -> bool {
+        !matches!(self, Self::SyscallError)
+    }
+
+    /// Whether kernel programs serve it alone; the others ask the kernel without any.
+    pub const fn has_programs(self) -> bool {
+        !matches!(self, Self::ListenOverflow | Self::Pressure | Self::Log)
     }
 
     /// What it gives, in a few words.
@@ -92,6 +123,11 @@ impl Feature {
             Self::FsError => "ext4 file systems that found themselves inconsistent",
             Self::Hang => "threads that have waited for long and cannot be woken",
             Self::File => "files at paths that are watched: opened, changed, removed",
+            Self::Dns => "queries for names, over UDP to port 53, and their answers",
+            Self::Reclaim => "threads that wait while the kernel takes memory back",
+            Self::SyscallError => "system calls that fail, by command, call and error",
+            Self::ListenOverflow => "listening ports whose queue of connections is full",
+            Self::Pressure => "threads wait for long for a CPU, memory or disks",
             Self::Log => "the kernel programs' own diagnostics",
         }
     }

@@ -81,6 +81,10 @@ budgets! {
     capability = 200: Capability,
     /// Files that are watched.
     file = 200: File,
+    /// Queries for names.
+    dns = 200: Dns,
+    /// Waits for memory.
+    reclaim = 200: Reclaim,
 }
 
 /// Whose events are not told. The table of processes has them nevertheless.

@@ -14,6 +14,8 @@ use hark_ebpf::Task;
 use crate::clock;
 use crate::decode::Decoder;
 use crate::diagnostics::Diagnostics;
+use crate::dns::Queries;
+use crate::failure::Failures;
 use crate::filter::Maps;
 use crate::latency::Tables;
 use crate::listeners;
@@ -21,7 +23,9 @@ use crate::loader::{self, Loaded, take_map};
 use crate::programs::PROGRAMS;
 use crate::reader::{Counts, Reader, Tally, sum};
 use crate::withheld::{Account, Totals, totals};
-use crate::{Error, Feature, Filter, KernelEvent, LatencyTables, Options, Processes};
+use crate::{
+    Error, Feature, Filter, KernelEvent, LatencyTables, Options, Processes, SyscallErrors,
+};
 
 /// Listens to the kernel until it is dropped.
 pub struct Kernel {
@@ -30,6 +34,7 @@ pub struct Kernel {
     counts: Option<Arc<Counts>>,
     withheld: Option<Arc<Totals>>,
     filter: Option<Arc<Mutex<Maps>>>,
+    failures: Option<Arc<Mutex<Failures>>>,
     tally: Arc<Tally>,
     processes: Processes,
     /// Tells the reader to stop, by being closed.
@@ -78,7 +83,8 @@ impl Kernel {
         sink: impl FnMut(&mut Vec<KernelEvent>) + Send + 'static,
     ) -> Result<Self, Error> {
         let mut loaded = loader::load(options, true)?;
-        let on = |feature| loaded.features.contains(&(feature, FeatureState::On));
+        let states = loaded.features.clone();
+        let on = |feature| states.contains(&(feature, FeatureState::On));
         let (process, block, runqueue) = (
             on(Feature::Process),
             on(Feature::BlockLatency),
@@ -91,10 +97,12 @@ impl Kernel {
             tables: Tables {
                 block: None,
                 runqueue: None,
+                reclaim: None,
             },
             counts: None,
             withheld: None,
             filter: None,
+            failures: None,
             tally: Arc::clone(&tally),
             processes: processes.clone(),
             stop: None,
@@ -110,6 +118,11 @@ impl Kernel {
 
         kernel.tables.block = take_map(&mut ebpf, "BLOCK_LATENCY").filter(|_| block);
         kernel.tables.runqueue = take_map(&mut ebpf, "RUNQUEUE_LATENCY").filter(|_| runqueue);
+        kernel.tables.reclaim =
+            take_map(&mut ebpf, "RECLAIM_LATENCY").filter(|_| on(Feature::Reclaim));
+        if on(Feature::SyscallError) {
+            kernel.failures = Failures::take(&mut ebpf).map(|map| Arc::new(Mutex::new(map)));
+        }
         if tcp
             && let Some(map) = take_map::<HashMap<_, [u32; 2], TaskWords>>(&mut ebpf, "LISTENERS")
         {
@@ -144,6 +157,9 @@ impl Kernel {
                 tally,
                 filter,
                 account,
+                failures: kernel.failures.clone(),
+                queries: on(Feature::Dns).then(|| Queries::take(&mut ebpf)).flatten(),
+                watches: std::mem::take(&mut kernel.loaded.watches),
                 totals,
                 sink,
                 poll_interval: options.poll_interval,
@@ -222,6 +238,15 @@ impl Kernel {
         self.tables.read()
     }
 
+    /// System calls that failed, the most frequent first, at most `max`; empty where
+    /// [`Feature::SyscallError`] is off.
+    pub fn syscall_errors(&self, max: usize) -> SyscallErrors {
+        self.failures.as_ref().map_or_else(Default::default, |map| {
+            let map = map.lock().unwrap_or_else(PoisonError::into_inner);
+            map.top(max)
+        })
+    }
+
     /// The table of processes; it works, with less detail in time, without any kernel program.
     pub fn processes(&self) -> Processes {
         self.processes.clone()
@@ -252,6 +277,7 @@ fn take(loaded: &mut Loaded) -> Loaded {
     Loaded {
         ebpf: None,
         features: std::mem::take(&mut loaded.features),
+        watches: std::mem::take(&mut loaded.watches),
         reset_reasons: std::mem::take(&mut loaded.reset_reasons),
         statistics: loaded.statistics.take(),
     }

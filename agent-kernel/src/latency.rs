@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use aya::maps::{MapData, PerCpuArray, PerCpuHashMap};
-use hark_ebpf::{BUCKETS, BlockKey, FIRST_BOUND_LOG2};
+use hark_ebpf::{BUCKETS, BlockKey, FIRST_BOUND_LOG2, RECLAIM_CGROUP, RECLAIM_HOST};
 
 /// All latency histograms, counted since the start.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -12,6 +12,8 @@ pub struct LatencyTables {
     pub block: Vec<BlockLatency>,
     /// From runnable to running, all threads and CPUs.
     pub runqueue: Option<Histogram>,
+    /// Waits while the kernel took memory back, by what was short of it: `host` or `cgroup`.
+    pub reclaim: Vec<(&'static str, Histogram)>,
 }
 
 /// How long a device takes for an operation.
@@ -44,6 +46,7 @@ type Words = [u64; BUCKETS + 1];
 pub(crate) struct Tables {
     pub(crate) block: Option<PerCpuHashMap<MapData, [u32; 3], Words>>,
     pub(crate) runqueue: Option<PerCpuArray<MapData, Words>>,
+    pub(crate) reclaim: Option<PerCpuArray<MapData, Words>>,
 }
 
 impl Tables {
@@ -67,15 +70,35 @@ impl Tables {
             })
             .collect();
         block.sort_by(|a, b| (&a.device, a.operation).cmp(&(&b.device, b.operation)));
-        let runqueue = self.runqueue.as_ref().and_then(|map| {
-            let mut total = [0; BUCKETS + 1];
-            map.get(&0, 0)
-                .ok()?
-                .iter()
-                .for_each(|words| add(&mut total, words));
-            Some(Histogram::from_words(&total))
-        });
-        LatencyTables { block, runqueue }
+        LatencyTables {
+            block,
+            runqueue: self.runqueue.as_ref().and_then(|map| summed(map, 0)),
+            reclaim: self.reclaim.as_ref().map_or_else(Vec::new, |map| {
+                [RECLAIM_HOST, RECLAIM_CGROUP]
+                    .into_iter()
+                    .filter_map(|scope| Some((reclaim_scope(scope), summed(map, scope)?)))
+                    .collect()
+            }),
+        }
+    }
+}
+
+/// What all CPUs have counted together.
+fn summed(map: &PerCpuArray<MapData, Words>, index: u32) -> Option<Histogram> {
+    let mut total = [0; BUCKETS + 1];
+    map.get(&index, 0)
+        .ok()?
+        .iter()
+        .for_each(|words| add(&mut total, words));
+    Some(Histogram::from_words(&total))
+}
+
+/// What was short of memory.
+pub(crate) const fn reclaim_scope(number: u32) -> &'static str {
+    if number == RECLAIM_CGROUP {
+        "cgroup"
+    } else {
+        "host"
     }
 }
 

@@ -7,13 +7,16 @@
 //! → the callback.
 #![forbid(unsafe_code)]
 
+mod backlog;
 mod btf;
 mod cgroup;
 mod clock;
 mod decode;
 mod diagnostics;
+mod dns;
 mod error;
 mod event;
+mod failure;
 mod feature;
 mod filter;
 mod kernel;
@@ -25,6 +28,7 @@ mod lockdown;
 mod narrate;
 mod object;
 mod options;
+mod pressure;
 mod probe;
 mod process;
 mod procfs;
@@ -32,20 +36,24 @@ mod programs;
 mod reader;
 mod table;
 mod tracefs;
+mod watch;
 mod withheld;
 
 pub use btf::{Btf, BtfError};
 pub use error::Error;
 pub use event::{
-    BlockError, BpfLoad, CapabilityDenied, Cause, ConnectOutcome, Data, Ends, Exec, Exit,
+    BlockError, BpfLoad, CapabilityDenied, Cause, ConnectOutcome, Data, Dns, Ends, Exec, Exit,
     ExitStatus, FileAccess, FileOperation, Fork, FsError, HungThread, Identity, KernelEvent,
-    KernelLine, Module, Mount, OomKill, Owner, Privilege, Ptrace, Sender, Signal, SignalResult,
-    TcpAccept, TcpClose, TcpConnect, TcpReset, TcpRetransmit, Withheld,
+    KernelLine, ListenOverflow, Module, Mount, OomKill, Owner, PressureStall, Privilege, Ptrace,
+    Reclaim, Sender, Signal, SignalResult, SyscallFailures, TcpAccept, TcpClose, TcpConnect,
+    TcpReset, TcpRetransmit, Withheld,
 };
+pub use failure::{SyscallError, SyscallErrors};
 pub use feature::{Feature, UnknownFeature};
 pub use filter::{Budgets, Filter, IGNORE_MAX, Ignore, WATCH_MAX, WATCH_PATH_MAX, Watch};
 pub use kernel::{Counters, Kernel};
 pub use latency::{BlockLatency, Histogram, LatencyTables};
 pub use options::Options;
+pub use pressure::Pressure;
 pub use probe::{Fact, Probe, probe};
 pub use process::Processes;

@@ -52,6 +52,19 @@ pub(crate) fn find() -> Vec<(Port, Task)> {
     found
 }
 
+/// The process that holds a socket, by the socket's inode; of several, the one with the lowest id.
+pub(crate) fn owner(socket: u64) -> Option<u32> {
+    procfs::pids().into_iter().find(|pid| {
+        let descriptors = fs::read_dir(format!("/proc/{pid}/fd"));
+        descriptors.is_ok_and(|descriptors| {
+            descriptors.flatten().any(|descriptor| {
+                let link = fs::read_link(descriptor.path()).ok();
+                link.as_ref().and_then(|path| inode(path.to_str()?)) == Some(socket)
+            })
+        })
+    })
+}
+
 fn namespace(pid: u32) -> Option<u32> {
     let link = fs::read_link(format!("/proc/{pid}/ns/net")).ok()?;
     link.to_str()?

@@ -14,6 +14,7 @@ use crate::btf::Btf;
 use crate::cgroup::Hierarchy;
 use crate::layout::Layout;
 use crate::programs::{Hook, PROGRAMS, Program};
+use crate::watch::Watches;
 use crate::{Error, Feature, Options, lockdown, object, tracefs};
 
 /// Where the kernel keeps its type information.
@@ -25,13 +26,15 @@ pub(crate) struct Loaded {
     pub(crate) ebpf: Option<Ebpf>,
     /// Each feature's state.
     pub(crate) features: Vec<(Feature, FeatureState)>,
+    /// What is asked without programs.
+    pub(crate) watches: Watches,
     /// Names of TCP reset reasons, by number.
     pub(crate) reset_reasons: Vec<(u32, String)>,
     /// Whether the kernel counts runs and time.
     pub(crate) statistics: Option<std::os::fd::OwnedFd>,
 }
 
-fn unavailable(reason: impl Into<String>, remedy: impl Into<String>) -> FeatureState {
+pub(crate) fn unavailable(reason: impl Into<String>, remedy: impl Into<String>) -> FeatureState {
     FeatureState::Unavailable {
         reason: reason.into(),
         remedy: remedy.into(),
@@ -57,6 +60,7 @@ pub(crate) fn load(options: &Options, attach: bool) -> Result<Loaded, Error> {
     let nothing = |features| Loaded {
         ebpf: None,
         features,
+        watches: Watches::default(),
         reset_reasons: Vec::new(),
         statistics: None,
     };
@@ -104,10 +108,13 @@ pub(crate) fn load(options: &Options, attach: bool) -> Result<Loaded, Error> {
             return Ok(nothing(all(&unavailable(reason, remedy))));
         }
     };
+    let mut watches = Watches::default();
     let features = Feature::ALL
         .iter()
         .map(|feature| {
-            let state = if wanted.contains(feature) {
+            let state = if wanted.contains(feature) && !feature.has_programs() {
+                watches.turn_on(*feature, options)
+            } else if wanted.contains(feature) {
                 let has = Available {
                     btf: btf.as_ref(),
                     btf_error: btf_error.as_deref(),
@@ -133,6 +140,7 @@ pub(crate) fn load(options: &Options, attach: bool) -> Result<Loaded, Error> {
     Ok(Loaded {
         ebpf: Some(ebpf),
         features,
+        watches,
         reset_reasons: layout.reset_reasons,
         statistics,
     })
@@ -165,6 +173,7 @@ fn load_object(
     let hierarchy = Hierarchy::find();
     let settings = [Settings {
         signals: options.signals,
+        stall: u64::try_from(options.stall.as_nanos()).unwrap_or(u64::MAX),
         wake_bytes: ring_bytes / 4,
         cgroup_controller: if hierarchy.v1 {
             layout.memory_controller
@@ -196,6 +205,9 @@ fn load_object(
         (Feature::Audit, "SYSCALLS"),
         (Feature::Capability, "DENIALS"),
         (Feature::File, "FILE_CALLS"),
+        (Feature::Dns, "QUERIES"),
+        (Feature::Reclaim, "RECLAIM_SINCE"),
+        (Feature::SyscallError, "SYSCALL_ERRORS"),
         (Feature::BlockLatency, "BLOCK_ISSUED"),
         (Feature::BlockLatency, "BLOCK_LATENCY"),
         (Feature::RunqueueLatency, "RUNQUEUE_SINCE"),

@@ -4,12 +4,14 @@ use hark_api::{Event, EventId, Fields, Kind, Level, Source, Timestamp, Verdict};
 use rustix::io::Errno;
 
 mod audit;
+mod network;
+mod stall;
 mod storm;
 mod warning;
 
 use crate::event::{
-    BlockError, ConnectOutcome, Data, Ends, Exec, ExitStatus, KernelEvent, OomKill, Owner, Signal,
-    SignalResult, TcpClose, TcpConnect, TcpReset,
+    BlockError, ConnectOutcome, Data, Exec, ExitStatus, KernelEvent, OomKill, Signal, SignalResult,
+    TcpConnect,
 };
 
 impl KernelEvent {
@@ -38,6 +40,10 @@ impl KernelEvent {
             Data::FsError(_) => Kind::FsError,
             Data::HungThread(_) => Kind::HungTask,
             Data::FileAccess(_) => Kind::File,
+            Data::Reclaim(_) | Data::PressureStall(_) => Kind::Stall,
+            Data::SyscallFailures(_) => Kind::SyscallError,
+            Data::Dns(_) => Kind::Dns,
+            Data::ListenOverflow(_) => Kind::ListenOverflow,
         }
     }
 
@@ -61,17 +67,20 @@ impl KernelEvent {
             }
             Data::OomKill(_) | Data::FsError(_) => Level::Critical,
             Data::BlockError(_) | Data::HungThread(_) => Level::Error,
-            Data::Withheld(_) => Level::Warning,
+            Data::Withheld(_) | Data::ListenOverflow(_) => Level::Warning,
             Data::Ptrace(_)
             | Data::Mount(_)
             | Data::BpfLoad(_)
             | Data::Module(_)
             | Data::CapabilityDenied(_)
             | Data::FileAccess(_)
+            | Data::Reclaim(_)
+            | Data::PressureStall(_)
             | Data::TcpConnect(TcpConnect {
                 outcome: ConnectOutcome::Failed(_),
                 ..
             }) => Level::Notice,
+            Data::Dns(dns) if dns.is_failed() => Level::Notice,
             Data::Privilege(privilege) if privilege.error != 0 => Level::Notice,
             _ => Level::Info,
         }
@@ -97,6 +106,11 @@ impl KernelEvent {
             Data::FsError(error) => warning::fs_error(error, &who, &mut fields),
             Data::HungThread(hung) => warning::hang(hung, &who, &mut fields),
             Data::FileAccess(access) => warning::file(access, &who, &mut fields),
+            Data::Reclaim(reclaim) => stall::reclaim(reclaim, &who, &mut fields),
+            Data::SyscallFailures(failures) => stall::syscall_failures(failures, &mut fields),
+            Data::ListenOverflow(overflow) => stall::overflow(overflow, &who, &mut fields),
+            Data::PressureStall(pressure) => stall::pressure(pressure, &mut fields),
+            Data::Dns(dns) => network::dns(dns, &who, &mut fields),
             Data::Withheld(withheld) => storm::withheld(withheld, &mut fields),
             Data::Exec(exec) => narrate_exec(exec, &mut fields),
             Data::Fork(fork) => {
@@ -110,26 +124,26 @@ impl KernelEvent {
             Data::Signal(signal) => narrate_signal(&signal, &who, &mut fields),
             Data::OomKill(oom) => narrate_oom(&oom, &who, &mut fields),
             Data::TcpConnect(connect) => {
-                set_ends(&mut fields, connect.ends, connect.owner);
-                narrate_connect(connect, &who, &mut fields)
+                network::set_ends(&mut fields, connect.ends, connect.owner);
+                network::connect(connect, &who, &mut fields)
             }
             Data::TcpAccept(accept) => {
-                set_ends(&mut fields, accept.ends, accept.owner);
+                network::set_ends(&mut fields, accept.ends, accept.owner);
                 format!(
                     "{who} has a connection from {} on {}",
                     accept.ends.remote, accept.ends.local
                 )
             }
             Data::TcpClose(close) => {
-                set_ends(&mut fields, close.ends, close.owner);
-                narrate_close(close, &who, &mut fields)
+                network::set_ends(&mut fields, close.ends, close.owner);
+                network::close(close, &who, &mut fields)
             }
             Data::TcpReset(reset) => {
-                set_ends(&mut fields, reset.ends, reset.owner);
-                narrate_reset(&reset, &mut fields)
+                network::set_ends(&mut fields, reset.ends, reset.owner);
+                network::reset(&reset, &mut fields)
             }
             Data::TcpRetransmit(again) => {
-                set_ends(&mut fields, again.ends, again.owner);
+                network::set_ends(&mut fields, again.ends, again.owner);
                 fields.set("tcp_state", again.state);
                 format!(
                     "a segment was sent again to {} ({})",
@@ -158,18 +172,6 @@ impl KernelEvent {
 
 fn seconds(nanos: u64) -> f64 {
     nanos as f64 / 1e9
-}
-
-fn set_ends(fields: &mut Fields, ends: Ends, owner: Owner) {
-    fields.set("local", ends.local.to_string());
-    fields.set("remote", ends.remote.to_string());
-    let owner = match owner {
-        Owner::Unknown => return,
-        Owner::Connector => "connector",
-        Owner::Listener => "listener",
-        Owner::Closer => "closer",
-    };
-    fields.set("owner", owner);
 }
 
 fn narrate_exec(exec: Exec, fields: &mut Fields) -> String {
@@ -267,67 +269,6 @@ fn narrate_oom(oom: &OomKill, who: &str, fields: &mut Fields) -> String {
     )
 }
 
-fn narrate_connect(connect: TcpConnect, who: &str, fields: &mut Fields) -> String {
-    let remote = connect.ends.remote;
-    if let Some(latency) = connect.latency {
-        fields.set("latency", seconds(latency));
-    }
-    match connect.outcome {
-        ConnectOutcome::Established => {
-            fields.set("outcome", "established");
-            format!("{who} connected to {remote}")
-        }
-        ConnectOutcome::Failed(errno) => {
-            let name = errno_name(errno);
-            fields.set("outcome", "failed");
-            fields.set("errno", errno);
-            fields.set("error", name.as_str());
-            format!("{who} could not connect to {remote}: {name}")
-        }
-        ConnectOutcome::Aborted => {
-            fields.set("outcome", "aborted");
-            format!("{who} gave up connecting to {remote}")
-        }
-    }
-}
-
-fn narrate_close(close: TcpClose, who: &str, fields: &mut Fields) -> String {
-    if let Some(outgoing) = close.outgoing {
-        fields.set("outgoing", outgoing);
-    }
-    if let Some(duration) = close.duration {
-        fields.set("duration", seconds(duration));
-    }
-    fields.set("received_bytes", close.received);
-    fields.set("sent_bytes", close.sent);
-    fields.set("retransmits", close.retransmits);
-    fields.set("srtt", f64::from(close.srtt_us) / 1e6);
-    let mut line = format!("connection of {who} with {} ended", close.ends.remote);
-    if close.error != 0 {
-        let name = errno_name(close.error);
-        line = format!("{line}: {name}");
-        fields.set("errno", close.error);
-        fields.set("error", name);
-    }
-    line
-}
-
-fn narrate_reset(reset: &TcpReset, fields: &mut Fields) -> String {
-    fields.set("sent", reset.sent);
-    if let Some(state) = reset.state {
-        fields.set("tcp_state", state);
-    }
-    if let Some(reason) = &reset.reason {
-        fields.set("reason", reason.as_ref());
-    }
-    let Ends { local, remote } = reset.ends;
-    match (&reset.reason, reset.sent) {
-        (_, false) => format!("{remote} reset its connection with {local}"),
-        (None, true) => format!("reset sent from {local} to {remote}"),
-        (Some(reason), true) => format!("reset sent from {local} to {remote}: {reason}"),
-    }
-}
-
 fn narrate_block_error(error: BlockError, fields: &mut Fields) -> String {
     let line = format!(
         "{}: {} error: {} of {} bytes at sector {}",
@@ -387,7 +328,7 @@ fn errno_name(number: i32) -> String {
 mod tests {
     use super::*;
 
-    use crate::event::{Identity, Mount, Privilege, Sender};
+    use crate::event::{Ends, Identity, Mount, Owner, Privilege, Sender};
 
     fn told(data: Data) -> (String, String) {
         let process = hark_api::Process {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::{Feature, Filter};
+use crate::{Feature, Filter, Pressure};
 
 /// How to listen. [`Options::default`] is right for most hosts.
 #[derive(Clone, Debug)]
@@ -17,6 +17,10 @@ pub struct Options {
     pub poll_interval: Duration,
     /// Whether the kernel counts each program's runs and time. Costs about 50 ns a run.
     pub statistics: bool,
+    /// Waits while the kernel takes memory back are told from this length on; all are in the histogram.
+    pub stall: Duration,
+    /// From when on pressure is told.
+    pub pressure: Pressure,
     /// Which signals are told: bit `n - 1` is signal `n`. A child's `SIGCHLD` never is: its end is
     /// an event of its own.
     pub signals: u64,
@@ -31,10 +35,16 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            features: Feature::ALL.to_vec(),
+            features: Feature::ALL
+                .iter()
+                .copied()
+                .filter(|feature| feature.is_default())
+                .collect(),
             ring_bytes: 4 << 20,
             poll_interval: Duration::from_millis(50),
             statistics: false,
+            stall: Duration::from_millis(10),
+            pressure: Pressure::default(),
             signals: DEFAULT_SIGNALS,
             max_processes: 32_768,
             filter: Filter::NONE,

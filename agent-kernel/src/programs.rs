@@ -74,12 +74,17 @@ const fn program(feature: Feature, name: &'static str, hook: Hook) -> Program {
     }
 }
 
-/// A program of the feature `file`, for calls that some architectures or kernels do not have.
-const fn old_call(name: &'static str, calls: &'static [&'static [&'static str]]) -> Program {
+/// One whose feature has its use without it.
+const fn optional(feature: Feature, name: &'static str, hook: Hook) -> Program {
     Program {
         required: false,
-        ..program(Feature::File, name, Hook::Enter(calls))
+        ..program(feature, name, hook)
     }
+}
+
+/// A program of the feature `file`, for calls that some architectures or kernels do not have.
+const fn old_call(name: &'static str, calls: &'static [&'static [&'static str]]) -> Program {
+    optional(Feature::File, name, Hook::Enter(calls))
 }
 
 /// All programs.
@@ -99,10 +104,8 @@ pub(crate) const PROGRAMS: &[Program] = &[
         "process_exit",
         Hook::Btf("sched_process_exit"),
     ),
-    Program {
-        required: false, // paths of control groups are found in /proc without it, if later
-        ..program(Feature::Process, "cgroup_mkdir", Hook::Btf("cgroup_mkdir"))
-    },
+    // Paths of control groups are found in /proc without it, if later.
+    optional(Feature::Process, "cgroup_mkdir", Hook::Btf("cgroup_mkdir")),
     program(
         Feature::Signal,
         "signal_generate",
@@ -177,6 +180,33 @@ pub(crate) const PROGRAMS: &[Program] = &[
         "task_hung",
         Hook::Classic("sched", "sched_process_hang"),
     ),
+    program(Feature::Dns, "dns_asked", Hook::Btf("net_dev_queue")),
+    program(Feature::Dns, "dns_answered", Hook::Btf("netif_receive_skb")),
+    program(
+        Feature::Reclaim,
+        "reclaim_begin",
+        Hook::Btf("mm_vmscan_direct_reclaim_begin"),
+    ),
+    program(
+        Feature::Reclaim,
+        "reclaim_end",
+        Hook::Btf("mm_vmscan_direct_reclaim_end"),
+    ),
+    optional(
+        Feature::Reclaim,
+        "reclaim_group_begin",
+        Hook::Btf("mm_vmscan_memcg_reclaim_begin"),
+    ),
+    optional(
+        Feature::Reclaim,
+        "reclaim_group_end",
+        Hook::Btf("mm_vmscan_memcg_reclaim_end"),
+    ),
+    program(
+        Feature::SyscallError,
+        "syscall_failed",
+        Hook::Btf("sys_exit"),
+    ),
     old_call("file_open", &[&["open"]]),
     program(Feature::File, "file_openat", Hook::Enter(&[&["openat"]])),
     old_call("file_openat2", &[&["openat2"]]),
@@ -227,10 +257,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_feature_but_log_has_programs_of_its_own() {
+    fn features_have_programs_of_their_own_where_they_say_so() {
         for feature in Feature::ALL {
             let has = PROGRAMS.iter().any(|p| p.feature == *feature && p.required);
-            assert_eq!(has, *feature != Feature::Log, "{feature}");
+            assert_eq!(has, feature.has_programs(), "{feature}");
         }
     }
 }

@@ -13,7 +13,10 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use crate::clock::{Clock, since_boot};
 use crate::decode::Decoder;
 use crate::diagnostics::Diagnostics;
+use crate::dns::Queries;
+use crate::failure::Failures;
 use crate::filter::Maps;
+use crate::watch::Watches;
 use crate::withheld::{Account, Totals, totals};
 use crate::{KernelEvent, Processes};
 
@@ -59,6 +62,9 @@ pub(crate) struct Reader<S> {
     pub(crate) tally: Arc<Tally>,
     pub(crate) filter: Arc<Mutex<Maps>>,
     pub(crate) account: Account,
+    pub(crate) failures: Option<Arc<Mutex<Failures>>>,
+    pub(crate) watches: Watches,
+    pub(crate) queries: Option<Queries>,
     pub(crate) totals: Arc<Totals>,
     pub(crate) sink: S,
     pub(crate) poll_interval: Duration,
@@ -114,8 +120,17 @@ impl<S: FnMut(&mut Vec<KernelEvent>)> Reader<S> {
             if let Err(error) = filter.follow(table.cgroups()) {
                 tracing::warn!(%error, "control groups that are ignored cannot be followed");
             }
+            self.watches.look_at_sockets(&mut table, batch);
+            if let Some(queries) = &mut self.queries {
+                queries.look(&mut table, batch);
+            }
             self.account.look(totals, all, &mut table, batch)
         };
+        self.watches.look_at_pressure(batch);
+        if let Some(failures) = &self.failures {
+            let mut failures = failures.lock().unwrap_or_else(PoisonError::into_inner);
+            failures.look(batch);
+        }
         self.hand_on(batch);
         missed
     }

@@ -11,7 +11,7 @@ use redb::{Database, StorageBackend};
 
 use crate::files::Open;
 use crate::lock::Lock;
-use crate::{Error, EventQuery, Options, Order, Store};
+use crate::{Error, EventQuery, Options, Order, Reply, Store};
 
 /// A disk: what is on it for good, and what was written since the last sync.
 #[derive(Debug, Default)]
@@ -180,11 +180,22 @@ fn event(id: u64) -> Event {
     }
 }
 
+/// The reply that goes with the commit whose last event this is.
+fn reply(last: u64) -> Reply {
+    Reply {
+        key: last.to_string(),
+        time: event(last).time,
+        body: vec![last as u8; 100],
+    }
+}
+
 /// What was acknowledged of the script.
 #[derive(Debug, Default)]
 struct Acknowledged {
     last: u64,
     tried: u64,
+    /// The last events of the commits that were acknowledged.
+    commits: Vec<u64>,
     /// Everything up to here was removed by retention, or was about to be.
     expired: u64,
     model: Option<u8>,
@@ -205,8 +216,21 @@ fn script(store: &Store, retry: bool, done: &mut Acknowledged) {
         for _ in 0..3 {
             let batch: Vec<_> = (1..=round).map(|i| event(done.last + i)).collect();
             done.tried = done.last + round;
-            match again(&mut || store.commit(&batch)) {
-                Ok(()) => done.last = done.tried,
+            let reply = reply(done.tried);
+            let mut commit = || {
+                let result = store.commit_with(&batch, std::slice::from_ref(&reply));
+                if result.is_err()
+                    && let Ok(found) = store.reply(&reply.key)
+                {
+                    assert_eq!(found, None, "a reply to what was not acknowledged");
+                }
+                result
+            };
+            match again(&mut commit) {
+                Ok(()) => {
+                    done.last = done.tried;
+                    done.commits.push(done.last);
+                }
                 Err(error) => {
                     assert!(!retry, "the second try failed: {error}");
                     return;
@@ -256,6 +280,16 @@ fn verify(store: &Store, done: &Acknowledged) {
     // What was tried and not acknowledged is there whole or not at all.
     let unacknowledged = found.range(done.last + 1..).count() as u64;
     assert!(unacknowledged == 0 || unacknowledged == done.tried - done.last);
+    for last in done.commits.iter().filter(|last| **last > done.expired) {
+        assert_eq!(
+            store.reply(&last.to_string()).expect("read"),
+            Some(reply(*last))
+        );
+    }
+    if done.tried > done.last {
+        let reply = store.reply(&done.tried.to_string()).expect("read");
+        assert_eq!(reply.is_some(), unacknowledged > 0, "both or neither");
+    }
     assert!(store.next_event_id().0 > done.last);
     assert!(store.next_event_id().0 <= done.tried + 1);
     let model = store

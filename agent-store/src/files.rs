@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 
 use hark_api::Timestamp;
@@ -23,6 +23,9 @@ pub(crate) struct DbFile {
     /// a crash does not read the whole file.
     quick_repair: bool,
     db: RwLock<Option<Database>>,
+    /// Writes that failed since it was first opened. Of the last one it is not known whether it
+    /// is on the disk.
+    failed_writes: AtomicU64,
     /// Whether it was closed for good.
     shut: AtomicBool,
 }
@@ -98,6 +101,7 @@ impl DbFile {
             open,
             quick_repair,
             db: RwLock::new(Some(db)),
+            failed_writes: AtomicU64::new(0),
             shut: AtomicBool::new(false),
         })
     }
@@ -170,8 +174,17 @@ impl DbFile {
             Ok(value)
         });
         drop(guard);
+        if result.is_err() {
+            // Before the file is closed: whoever opens it anew must know.
+            self.failed_writes.fetch_add(1, Ordering::SeqCst);
+        }
         self.close_after(&result);
         result
+    }
+
+    /// How many writes failed.
+    pub(crate) fn failed_writes(&self) -> u64 {
+        self.failed_writes.load(Ordering::SeqCst)
     }
 
     /// Runs `read` in a read transaction.
@@ -230,7 +243,10 @@ impl DbFile {
 }
 
 /// redb may panic over a file that something else has changed; that must not end the agent.
-fn guarded<T>(what: &'static str, call: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+pub(crate) fn guarded<T>(
+    what: &'static str,
+    call: impl FnOnce() -> Result<T, Error>,
+) -> Result<T, Error> {
     catch_unwind(AssertUnwindSafe(call)).unwrap_or(Err(Error::Corrupt { what }))
 }
 

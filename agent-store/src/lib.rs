@@ -17,9 +17,11 @@ mod hot;
 mod index;
 mod lock;
 mod maintain;
+mod ndjson;
 mod options;
 mod query;
 mod records;
+mod replies;
 mod row;
 #[cfg(test)]
 mod samples;
@@ -29,13 +31,15 @@ mod series;
 mod store;
 mod wire;
 
-pub use backup::Imported;
+pub use backup::Restored;
 pub use check::Check;
 pub use cursor::{Cursor, InvalidCursor};
 pub use error::Error;
+pub use ndjson::Imported;
 pub use options::Options;
 pub use query::{Bucket, Budget, Count, EventQuery, Facet, Order, Page, Stats, StatsQuery};
-pub use records::{Incident, IncidentId, Reply};
+pub use records::{Incident, IncidentId};
+pub use replies::Reply;
 pub use series::{Point, SeriesInfo, Step};
 pub use store::{Maintenance, Store};
 

@@ -10,7 +10,7 @@ use hark_api::{EventId, Timestamp};
 use crate::index::BlockRef;
 use crate::seal::Sealer;
 use crate::store::{Inner, bytes_on_disk, lock};
-use crate::{Error, Maintenance, Step, records, sealed, series};
+use crate::{Error, Maintenance, Step, records, replies, sealed, series};
 
 /// How commits, the sealer and retention work together.
 pub(crate) struct Sealing {
@@ -257,7 +257,12 @@ impl Inner {
         done.expired = self.expire(ago(options.max_age))? + self.shrink(options.max_bytes)?;
         self.expire_series(now, &options)?;
         self.trim_hot()?;
-        records::trim_replies(&self.hot, ago(options.reply_age), options.max_replies)?;
+        let bounds = replies::Bounds {
+            oldest: ago(options.reply_age),
+            count: options.max_replies,
+            bytes: options.max_reply_bytes,
+        };
+        replies::trim(&self.hot, bounds)?;
         records::trim_incidents(&self.main, ago(options.max_age))?;
         done.freed = self.compact()?;
         Ok(done)

@@ -27,6 +27,8 @@ pub struct Options {
     pub max_series: usize,
     /// How many replies to idempotency keys are kept.
     pub max_replies: usize,
+    /// How many bytes of replies to idempotency keys are kept, keys included.
+    pub max_reply_bytes: u64,
     /// How long replies to idempotency keys are kept.
     pub reply_age: Duration,
 }
@@ -35,8 +37,8 @@ const DAY: Duration = Duration::from_secs(86_400);
 
 impl Default for Options {
     /// 4 GiB, 30 days; 32 MiB of cache, 32 MiB of hot events; seconds for 2 days, tens of seconds
-    /// for 14, minutes for 400; samples written every minute; 20,000 series; 10,000 replies for a
-    /// day.
+    /// for 14, minutes for 400; samples written every minute; 20,000 series; 100,000 replies of
+    /// 64 MiB for a day.
     fn default() -> Self {
         Self {
             max_bytes: 4 << 30,
@@ -48,7 +50,8 @@ impl Default for Options {
             series_60s: 400 * DAY,
             series_flush: Duration::from_secs(60),
             max_series: 20_000,
-            max_replies: 10_000,
+            max_replies: 100_000,
+            max_reply_bytes: 64 << 20,
             reply_age: DAY,
         }
     }

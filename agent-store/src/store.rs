@@ -13,7 +13,8 @@ use crate::index::Index;
 use crate::lock::Lock;
 use crate::maintain::{self, Sealing};
 use crate::query::{self, EventQuery, Findings, Page, Stats, StatsQuery};
-use crate::records::{self, Incident, IncidentId, Reply};
+use crate::records::{self, Incident, IncidentId};
+use crate::replies::{self, Reply};
 use crate::series::{self, Recorder};
 use crate::{Error, Options, Point, SeriesInfo, Step, sealed};
 
@@ -41,7 +42,9 @@ pub(crate) struct Inner {
     options: RwLock<Options>,
     index: RwLock<Index>,
     /// Held by the one commit that is under way.
-    committing: Mutex<Commits>,
+    pub(crate) committing: Mutex<Commits>,
+    /// What failed commits may have left in the hot file.
+    doubt: Mutex<replies::Doubt>,
     pub(crate) sealing: Sealing,
     /// Blocks found damaged, to be set aside.
     pub(crate) damaged: Mutex<Vec<EventId>>,
@@ -52,7 +55,7 @@ pub(crate) struct Inner {
 
 /// How commits went.
 #[derive(Debug, Default)]
-struct Commits {
+pub(crate) struct Commits {
     count: u64,
     /// How long the last ones took, in a ring.
     latencies: Vec<Duration>,
@@ -115,6 +118,7 @@ impl Store {
             options: RwLock::new(options),
             index: RwLock::new(index),
             committing: Mutex::default(),
+            doubt: Mutex::default(),
             sealing: Sealing::new()?,
             damaged: Mutex::new(opened.broken),
             last_error: Mutex::default(),
@@ -179,7 +183,7 @@ impl Store {
     /// # Errors
     /// What the database refuses.
     pub fn reply(&self, key: &str) -> Result<Option<Reply>, Error> {
-        self.0.noting(|| records::reply(&self.0.hot, key))
+        self.0.noting(|| self.0.reply(key))
     }
 
     /// The event with an id, where it is kept.
@@ -467,16 +471,18 @@ impl Inner {
     }
 
     fn write_hot(&self, row: Option<&HotRow>, replies: &[Reply]) -> Result<(), Error> {
-        if self.hot.is_closed() {
+        if self.hot.is_closed() || self.in_doubt() {
             self.recover_hot()?;
         }
         let below = self.sealing.take_sealed();
         let result = self.hot.write("writing events", |txn| {
             hot::write(txn, row, below)?;
-            records::put_replies(txn, replies)
+            replies::put(txn, replies)
         });
         if result.is_err() {
             self.sealing.put_sealed(below);
+            let keys = replies.iter().map(|reply| reply.key.clone());
+            lock(&self.doubt).keys.extend(keys);
         }
         result
     }
@@ -493,12 +499,24 @@ impl Inner {
 
     /// After an error it is unknown whether the failed commit reached the disk. It was not
     /// acknowledged and may be repeated, so what there is of it goes.
-    fn recover_hot(&self) -> Result<(), Error> {
+    pub(crate) fn recover_hot(&self) -> Result<(), Error> {
         let last = self.index().last;
+        let failed = self.hot.failed_writes();
+        let keys = lock(&self.doubt).keys.clone();
         self.hot.reopen()?;
         self.hot.write("recovering the hot events", |txn| {
-            hot::remove_after(txn, last)
-        })
+            hot::remove_after(txn, last)?;
+            replies::remove(txn, &keys)
+        })?;
+        let mut doubt = lock(&self.doubt);
+        doubt.keys.clear();
+        doubt.settled = failed;
+        Ok(())
+    }
+
+    /// Whether a write failed of which it is not known whether it reached the disk.
+    pub(crate) fn in_doubt(&self) -> bool {
+        lock(&self.doubt).settled != self.hot.failed_writes()
     }
 }
 

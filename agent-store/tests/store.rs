@@ -453,6 +453,23 @@ fn replies_are_stored_with_their_events_and_bounded() {
         store.reply("k3").expect("read").map(|reply| reply.body),
         Some(vec![3])
     );
+    store.reconfigure(Options {
+        max_reply_bytes: 3000,
+        ..Options::default()
+    });
+    for i in 4..=6 {
+        let reply = Reply {
+            key: format!("k{i}"),
+            time: now.plus_nanos(i),
+            body: vec![i as u8; 1200],
+        };
+        store.commit_with(&[], &[reply]).expect("committed");
+    }
+    store.maintain(now).expect("maintained");
+    let kept: Vec<_> = (1..=6)
+        .filter(|i| store.reply(&format!("k{i}")).expect("read").is_some())
+        .collect();
+    assert_eq!(kept, [5, 6], "the newest that fit");
     let long = Reply {
         key: "k".repeat(300),
         time: now,
@@ -535,12 +552,17 @@ fn a_backup_made_while_open_restores_to_the_same_store() {
         .expect("committed");
 
     let restored = dir.path().join("restored");
-    Store::restore(&file, &restored).expect("restored");
-    assert!(
-        Store::restore(&file, &restored).is_err(),
-        "a store is not overwritten"
-    );
+    let mut backup = std::fs::File::open(&file).expect("opened");
+    let made = Store::restore(&mut backup, &restored).expect("restored");
+    assert_eq!((made.events, made.replaced), (12_000, None));
     let copy = open(&restored);
+    assert!(
+        matches!(
+            Store::restore(&mut backup, &restored),
+            Err(Error::InUse { .. })
+        ),
+        "an open store is not replaced"
+    );
     let query = EventQuery {
         order: Order::Arrival,
         limit: 10_000,
@@ -557,6 +579,33 @@ fn a_backup_made_while_open_restores_to_the_same_store() {
         Some(&b"learned"[..])
     );
     assert!(copy.check().expect("checked").is_clean());
+
+    // What was there is kept, and is a store still.
+    copy.commit(&[event(12_001, 1, "of the restored")])
+        .expect("committed");
+    copy.close().expect("closed");
+    let mut unnamed = store.backup_unnamed().expect("backed up");
+    let made = Store::restore(&mut unnamed, &restored).expect("restored");
+    assert_eq!(made.events, 12_001);
+    let message = |dir: &std::path::Path| {
+        let event = open(dir).event(EventId(12_001)).expect("read");
+        event.expect("there").message
+    };
+    assert_eq!(message(&restored), "after the backup");
+    let replaced = made.replaced.expect("kept");
+    assert_eq!(message(&replaced), "of the restored");
+
+    // What is no whole backup changes nothing.
+    let text = dir.path().join("text");
+    std::fs::write(&text, "no database").expect("written");
+    let bytes = std::fs::read(&file).expect("read");
+    let cut = dir.path().join("cut");
+    std::fs::write(&cut, &bytes[..bytes.len() / 2]).expect("written");
+    for wrong in [&text, &cut] {
+        let mut wrong = std::fs::File::open(wrong).expect("opened");
+        assert!(Store::restore(&mut wrong, &restored).is_err());
+        assert_eq!(message(&restored), "after the backup");
+    }
 }
 
 #[test]
@@ -571,12 +620,12 @@ fn what_is_exported_is_imported_and_bad_lines_are_named() {
     };
     let exported = store.export(&query, &mut lines).expect("exported");
     assert_eq!(exported, 1_000);
-    lines.extend_from_slice(b"\n{\"message\":\n");
+    lines.extend_from_slice(b"\n{\"message\":\n\xff\n");
 
     let other = open(&dir.path().join("b"));
     other.commit(&[event(1, 1, "first")]).expect("committed");
     let imported = other.import(&mut lines.as_slice()).expect("imported");
-    assert_eq!((imported.stored, imported.refused), (1_000, 1));
+    assert_eq!((imported.stored, imported.refused), (1_000, 2));
     assert_eq!(imported.reasons[0].0, 1_002);
     let copy = other.event(EventId(2)).expect("read").expect("there");
     let original = all

@@ -42,6 +42,8 @@ pub struct Counters {
     pub rejected: Counter,
     /// Requests turned away because the queue was full or the store failed.
     pub turned_away: Counter,
+    /// Requests answered as before, by their idempotency keys.
+    pub replayed: Counter,
     /// Requests turned away by a rate limit.
     pub limited: Counter,
     /// Events that slow live streams missed.

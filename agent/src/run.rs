@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::api::server::{self, BindError, Bounds, Listeners};
 use crate::api::tokens::{TokenError, Tokens};
-use crate::api::{self, App, Rates};
+use crate::api::{self, App, Keys, Rates};
 use crate::config::{self, Config, ConfigError, Overrides};
 use crate::counters::Counters;
 use crate::logging::{self, LogLevel};
@@ -24,6 +24,7 @@ use crate::privileges::{PrivilegeError, Privileges};
 use crate::source::agent::{LossWatch, Voice};
 use crate::source::host::HostSource;
 use crate::source::kernel;
+use crate::source::latency::Latencies;
 
 /// How often the store is cared for and losses are looked for.
 const CARE: Duration = Duration::from_secs(1);
@@ -133,6 +134,7 @@ pub fn run(overrides: &Overrides) -> Result<(), RunError> {
         kernel_failure,
         tokens: Arc::new(tokens),
         rates: Rates::default(),
+        keys: Arc::new(Keys::default()),
         host: config.host_name(),
         started: Timestamp::now(),
         shutdown: CancellationToken::new(),
@@ -342,6 +344,7 @@ impl Running {
 /// Cares for the store, tells of losses, and learns when a failing store works again.
 async fn care(app: Arc<App>, voice: Voice) {
     let mut losses = LossWatch::new(voice.clone());
+    let mut latencies = Latencies::default();
     let mut failing_for = 0;
     loop {
         tokio::select! {
@@ -373,18 +376,29 @@ async fn care(app: Arc<App>, voice: Voice) {
                         tracing::warn!(%error, "the store could not be cared for");
                     }
                     losses.look(&lost(&app));
+                    keep_latencies(&app, &mut latencies);
                 }
             }
-            losses
+            (losses, latencies)
         })
         .await;
         match done {
-            Ok(same) => losses = same,
+            Ok(same) => (losses, latencies) = same,
             Err(error) => {
                 tracing::error!(%error, "the care for the store panicked");
                 return;
             }
         }
+    }
+}
+
+/// Stores how long threads and block requests waited of late.
+fn keep_latencies(app: &App, latencies: &mut Latencies) {
+    let Some(kernel) = &app.kernel else { return };
+    let now = Timestamp::now();
+    let samples = latencies.samples(&kernel.latency(), now);
+    if let Err(error) = app.store.append_samples(now, &samples) {
+        tracing::warn!(%error, "latencies are not stored");
     }
 }
 

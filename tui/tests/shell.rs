@@ -2,7 +2,9 @@
 
 mod agent;
 
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use agent::{Agent, HARK};
@@ -21,9 +23,13 @@ fn stderr(output: &Output) -> String {
 
 /// Runs `hark send` with this on its standard input.
 fn send_lines(agent: &Agent, lines: &[u8]) -> Output {
+    send_lines_to(&agent.socket(), lines)
+}
+
+fn send_lines_to(socket: &Path, lines: &[u8]) -> Output {
     let mut process = Command::new(HARK)
         .arg("--socket")
-        .arg(agent.socket())
+        .arg(socket)
         .args(["send", "-s", "lines"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -111,6 +117,50 @@ fn good_lines_are_stored_and_bad_ones_named() {
     );
     let found = stdout(&agent.hark(&["query", "service:lines", "--json"]));
     assert_eq!(found.lines().count(), 2, "{found}");
+}
+
+/// Passes connections on to an agent; of the first that sends events, the answer is kept back.
+fn cut_off_the_first_answer(agent: &Agent) -> std::path::PathBuf {
+    let path = agent.dir.path().join("proxy.sock");
+    let listener = UnixListener::bind(&path).expect("bound");
+    let target = agent.socket();
+    std::thread::spawn(move || {
+        for (number, client) in listener.incoming().enumerate() {
+            let client = client.expect("a client");
+            let agent = UnixStream::connect(&target).expect("the agent");
+            let (mut from, mut to) = (
+                client.try_clone().expect("a copy"),
+                agent.try_clone().expect("a copy"),
+            );
+            std::thread::spawn(move || std::io::copy(&mut from, &mut to));
+            let (mut from, mut to) = (agent, client);
+            if number == 0 {
+                // It has answered, so the batch is stored.
+                let mut answer = [0; 12];
+                from.read_exact(&mut answer).expect("an answer");
+                assert_eq!(&answer, b"HTTP/1.1 200");
+                to.shutdown(std::net::Shutdown::Both).expect("cut");
+            } else {
+                std::thread::spawn(move || std::io::copy(&mut from, &mut to));
+            }
+        }
+    });
+    path
+}
+
+#[test]
+fn a_connection_that_breaks_neither_loses_nor_doubles_lines() {
+    let Some(agent) = Agent::start() else { return };
+    let proxy = cut_off_the_first_answer(&agent);
+    let output = send_lines_to(&proxy, b"one\ntwo\nthree\n");
+    assert_eq!(code(&output), Some(0), "{}", stderr(&output));
+    assert!(
+        stdout(&output).contains("3 events stored, 0 refused"),
+        "{}",
+        stdout(&output)
+    );
+    let found = stdout(&agent.hark(&["query", "service:lines", "--json"]));
+    assert_eq!(found.lines().count(), 3, "{found}");
 }
 
 #[test]

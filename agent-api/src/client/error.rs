@@ -48,6 +48,9 @@ pub enum ClientError {
     /// The answer is not what this version of hark knows.
     #[error("the agent's answer is not understood (another version of hark?): {0}")]
     Decode(#[source] serde_json::Error),
+    /// What the agent sent cannot be written.
+    #[error("cannot write what the agent sent: {0}")]
+    Save(#[source] io::Error),
     /// What is to be sent is no JSON.
     #[error("the event cannot be written as JSON: {0}")]
     Encode(#[source] serde_json::Error),

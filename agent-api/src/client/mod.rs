@@ -5,8 +5,10 @@
 //! frames are bounded (see [`MAX_ANSWER_BYTES`] and [`sse::MAX_FRAME_BYTES`]); nothing is buffered
 //! beyond them.
 
+mod download;
 mod endpoint;
 mod error;
+mod key;
 mod query;
 mod request;
 pub mod sse;
@@ -20,6 +22,7 @@ use serde::Serialize;
 
 pub use endpoint::{Endpoint, InvalidEndpoint, InvalidToken, Token};
 pub use error::ClientError;
+pub use key::{IdempotencyKey, InvalidKey, NoRandomness};
 pub use query::{EventQuery, Order};
 pub use stream::{EventItem, EventStream, VitalsStream};
 
@@ -66,23 +69,33 @@ impl Client {
     }
 
     /// Sends one event: an object as `POST /log` takes it. The answer says that it is on disk.
+    /// With a key it can be sent again where no answer came, and is stored once.
     ///
     /// # Errors
     /// The agent cannot be reached or refuses the event.
-    pub async fn send(&self, event: &impl Serialize) -> Result<Accepted, ClientError> {
+    pub async fn send(
+        &self,
+        event: &impl Serialize,
+        key: Option<&IdempotencyKey>,
+    ) -> Result<Accepted, ClientError> {
         let body = serde_json::to_vec(event).map_err(ClientError::Encode)?;
-        let body = request::Body::json(Bytes::from(body));
+        let body = request::Body::json(Bytes::from(body)).with_key(key);
         self.call(Method::POST, "/log", Some(body)).await
     }
 
     /// Sends a batch of events, one JSON object a line (NDJSON). Good lines are stored even where
-    /// others are refused.
+    /// others are refused. With a key it can be sent again where no answer came, and is stored
+    /// once.
     ///
     /// # Errors
     /// The agent cannot be reached, or refuses the batch as a whole.
-    pub async fn send_batch(&self, ndjson: Bytes) -> Result<BatchAccepted, ClientError> {
-        self.call(Method::POST, "/logs", Some(request::Body::ndjson(ndjson)))
-            .await
+    pub async fn send_batch(
+        &self,
+        ndjson: Bytes,
+        key: Option<&IdempotencyKey>,
+    ) -> Result<BatchAccepted, ClientError> {
+        let body = request::Body::ndjson(ndjson).with_key(key);
+        self.call(Method::POST, "/logs", Some(body)).await
     }
 
     /// One page of stored events.
@@ -225,6 +238,24 @@ impl Client {
         params.push("key", key.as_str());
         params.push("from", &from.to_string());
         params.push("to", &to.to_string());
+        self.get(&params.finish()).await
+    }
+
+    /// The same at a step of so many seconds: 1, 10 or 60.
+    ///
+    /// # Errors
+    /// As [`Client::series_data`], and where the step is too fine for that much time.
+    pub async fn series_data_at(
+        &self,
+        key: &SeriesKey,
+        (from, to): (Timestamp, Timestamp),
+        step: u32,
+    ) -> Result<SeriesData, ClientError> {
+        let mut params = Params::new("/series/data");
+        params.push("key", key.as_str());
+        params.push("from", &from.to_string());
+        params.push("to", &to.to_string());
+        params.push("step", &step.to_string());
         self.get(&params.finish()).await
     }
 

@@ -12,7 +12,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::task::JoinHandle;
 
 use super::sse::FrameStream;
-use super::{Client, ClientError, Endpoint, MAX_ANSWER_BYTES};
+use super::{Client, ClientError, Endpoint, IdempotencyKey, MAX_ANSWER_BYTES};
 use crate::{EventId, Problem};
 
 /// How much of an answer that is no problem document is quoted in the error.
@@ -25,6 +25,7 @@ const READ_AHEAD_BYTES: usize = 128 << 10;
 pub(super) struct Body {
     content_type: &'static str,
     bytes: Bytes,
+    key: Option<IdempotencyKey>,
 }
 
 impl Body {
@@ -32,6 +33,7 @@ impl Body {
         Self {
             content_type: "application/json",
             bytes,
+            key: None,
         }
     }
 
@@ -39,6 +41,15 @@ impl Body {
         Self {
             content_type: "application/x-ndjson",
             bytes,
+            key: None,
+        }
+    }
+
+    /// The same under a key.
+    pub(super) fn with_key(self, key: Option<&IdempotencyKey>) -> Self {
+        Self {
+            key: key.cloned(),
+            ..self
         }
     }
 }
@@ -100,6 +111,24 @@ pub(super) async fn open_stream(
     within_limit(client, open).await
 }
 
+/// Asks for something large by POST. The time limit is for the answer's head.
+pub(super) async fn open_download(
+    client: &Client,
+    path: &str,
+) -> Result<(Incoming, Driver), ClientError> {
+    let request = build(client, Method::POST, path, None)?;
+    let open = async {
+        let (response, driver) = exchange(client, request).await?;
+        let (head, body) = response.into_parts();
+        if head.status.is_success() {
+            Ok((body, driver))
+        } else {
+            Err(refusal(head.status, &collect(body).await?))
+        }
+    };
+    within_limit(client, open).await
+}
+
 async fn within_limit<T>(
     client: &Client,
     work: impl Future<Output = Result<T, ClientError>>,
@@ -135,6 +164,9 @@ fn build(
     let bytes = match body {
         Some(body) => {
             request = request.header(header::CONTENT_TYPE, body.content_type);
+            if let Some(key) = body.key {
+                request = request.header("idempotency-key", key.header());
+            }
             body.bytes
         }
         None => Bytes::new(),

@@ -30,7 +30,7 @@ impl Group {
         }
     }
 
-    fn limit(&self, bytes: u64) {
+    pub(crate) fn limit(&self, bytes: u64) {
         let file = if self.v1 {
             "memory.limit_in_bytes"
         } else {

@@ -3,9 +3,9 @@ use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 
 use hark_api::FeatureState;
-use hark_kernel::{Feature, Kernel, Options, probe};
+use hark_kernel::{Feature, Kernel, probe};
 
-use crate::listener::privileged;
+use crate::listener::{options, privileged};
 
 const NOBODY: u32 = 65_534;
 
@@ -13,7 +13,7 @@ const NOBODY: u32 = 65_534;
 #[test]
 #[ignore = "run by the next test, without privileges"]
 fn report_what_works() {
-    let kernel = Kernel::start(&Options::default(), |_| {}).expect("start");
+    let kernel = Kernel::start(&options(Feature::ALL), |_| {}).expect("start");
     for feature in kernel.features() {
         if let FeatureState::Unavailable { reason, remedy } = feature.state {
             println!("OFF {}|{reason}|{remedy}", feature.name);
@@ -24,7 +24,7 @@ fn report_what_works() {
         .get(std::process::id())
         .expect("this process");
     println!("SELF {}", this.comm);
-    for fact in probe(&Options::default()).expect("probe").facts {
+    for fact in probe(&options(Feature::ALL)).expect("probe").facts {
         println!(
             "FACT {}|{}|{}",
             fact.name,

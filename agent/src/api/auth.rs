@@ -188,7 +188,7 @@ impl Asks for Admin {
 /// An argument of an operation whose caller must have a scope.
 pub(super) struct May<A> {
     pub(super) peer: Peer,
-    sender: Sender,
+    pub(super) sender: Sender,
     asks: PhantomData<A>,
 }
 

@@ -304,7 +304,7 @@ impl<E: Endpoint<Output = Response>> Guard<E> {
                 headers.insert(
                     header::ACCESS_CONTROL_ALLOW_HEADERS,
                     HeaderValue::from_static(
-                        "authorization, content-type, last-event-id, x-request-id",
+                        "authorization, content-type, idempotency-key, last-event-id, x-request-id",
                     ),
                 );
             }

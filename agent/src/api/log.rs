@@ -4,18 +4,19 @@ use std::sync::Arc;
 
 use hark_api::{Accepted, Event};
 use poem::{Request, RequestBody};
+use poem_openapi::param::Header;
 use poem_openapi::registry::{MetaMediaType, MetaRequest, MetaSchema, MetaSchemaRef, Registry};
 use poem_openapi::types::Type as _;
 use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions, OpenApi};
 use tokio::sync::oneshot;
 
 use super::App;
-use super::answer::Answer;
 use super::auth::{Ingest, May};
+use super::idempotency::{self, Shape, Told, Turn};
 use super::input::{self, BodyType, Context, Refused};
 use super::problem::{ApiError, ProblemKind};
 use super::server::Peer;
-use crate::pipeline::{Batch, Committed, Origin, SourceName};
+use crate::pipeline::{Batch, Committed, Origin, Remember, SourceName, Waiter};
 
 pub(super) struct LogApi(pub(super) Arc<App>);
 
@@ -29,11 +30,23 @@ impl LogApi {
         may: May<Ingest>,
         request: &Request,
         body: Sent<OneEvent>,
-    ) -> poem::Result<Answer<Accepted>> {
+        /// A text of the sender's choice, 1 to 255 characters of ASCII, in double quotes or bare. A
+        /// request that comes again with the same one and the same body is answered as before.
+        #[oai(name = "Idempotency-Key")]
+        _key: Header<Option<String>>,
+    ) -> poem::Result<Told<Accepted>> {
         let app = &self.0;
+        let key = idempotency::key(request)?;
         let mut body = body.body;
         let (_, bytes) =
             input::read(request, &mut body, &[BodyType::Json], &app.config().api).await?;
+        let mut remember = None;
+        if let Some(key) = key {
+            match idempotency::turn(app, &may.sender, &key, request, &bytes).await? {
+                Turn::First(claim) => remember = Some(claim.keep(Shape::Event)),
+                Turn::Again(answer) => return Ok(Told::Again(answer)),
+            }
+        }
         let context = context(app, request);
         let parsed = std::str::from_utf8(&bytes)
             .map_err(|error| {
@@ -53,9 +66,9 @@ impl LogApi {
                 })
             });
         let event = parsed.inspect_err(|_| app.counters.rejected.add(1))?;
-        let committed = submit(app, vec![event], bytes.len() + 256, may.peer).await?;
+        let committed = submit(app, vec![event], bytes.len() + 256, may.peer, remember).await?;
         match committed.judged.into_iter().next() {
-            Some(accepted) => Ok(Answer(accepted)),
+            Some(accepted) => Ok(Told::Now(accepted)),
             None => Err(ApiError::new(ProblemKind::Internal, "the event was not judged").into()),
         }
     }
@@ -79,6 +92,7 @@ pub(super) async fn submit(
     events: Vec<Event>,
     bytes: usize,
     peer: Peer,
+    remember: Option<Box<dyn Remember>>,
 ) -> Result<Committed, ApiError> {
     let (reply, answer) = oneshot::channel();
     let origin = Origin {
@@ -92,7 +106,10 @@ pub(super) async fn submit(
         bytes,
         origin,
         source: SourceName::Api,
-        reply: Some(reply),
+        reply: Some(Waiter {
+            answer: reply,
+            remember,
+        }),
     });
     if offered.is_err() {
         app.counters.turned_away.add(1);

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use hark_api::BatchAccepted;
 use poem::Request;
 use poem_openapi::OpenApi;
+use poem_openapi::param::Header;
 use poem_openapi::registry::{MetaMediaType, MetaSchema, MetaSchemaRef};
 
 use super::App;
-use super::answer::Answer;
 use super::auth::{Ingest, May};
+use super::idempotency::{self, Shape, Told, Turn};
 use super::input::{self, BodyType, Context, Parsed};
 use super::log::{Described, Sent, context, event_schema, submit};
 use super::problem::{ApiError, ProblemKind};
@@ -31,11 +32,23 @@ impl LogsApi {
         may: May<Ingest>,
         request: &Request,
         body: Sent<ManyEvents>,
-    ) -> poem::Result<Answer<BatchAccepted>> {
+        /// A text of the sender's choice, 1 to 255 characters of ASCII, in double quotes or bare. A
+        /// request that comes again with the same one and the same body is answered as before.
+        #[oai(name = "Idempotency-Key")]
+        _key: Header<Option<String>>,
+    ) -> poem::Result<Told<BatchAccepted>> {
         let app = &self.0;
+        let key = idempotency::key(request)?;
         let mut body = body.body;
         let types = [BodyType::Json, BodyType::Lines];
         let (body_type, bytes) = input::read(request, &mut body, &types, &app.config().api).await?;
+        let mut claim = None;
+        if let Some(key) = key {
+            match idempotency::turn(app, &may.sender, &key, request, &bytes).await? {
+                Turn::First(first) => claim = Some(first),
+                Turn::Again(answer) => return Ok(Told::Again(answer)),
+            }
+        }
         let context = context(app, request);
         let parsed = if bytes.len() > PARSE_HERE {
             tokio::task::spawn_blocking(move || parse(body_type, &bytes, &context))
@@ -56,16 +69,11 @@ impl LogsApi {
             ..BatchAccepted::default()
         };
         if !parsed.events.is_empty() {
-            let committed = submit(app, parsed.events, parsed.bytes, may.peer).await?;
-            answer.first_id = Some(committed.first);
-            answer.last_id = Some(committed.last);
-            answer.unusual = committed
-                .judged
-                .into_iter()
-                .filter(|judged| judged.verdict.tier > hark_api::Tier::Normal)
-                .collect();
+            let remember = claim.map(|claim| claim.keep(Shape::Batch(answer.clone())));
+            let committed = submit(app, parsed.events, parsed.bytes, may.peer, remember).await?;
+            answer = idempotency::batch_answer(answer, &committed);
         }
-        Ok(Answer(answer))
+        Ok(Told::Now(answer))
     }
 }
 

@@ -238,6 +238,11 @@ fn agent(app: &App, writer: &mut Writer) {
             &counters.turned_away,
         ),
         (
+            "hark_ingest_replayed_total",
+            "Requests answered as before, by their idempotency keys.",
+            &counters.replayed,
+        ),
+        (
             "hark_http_rate_limited_total",
             "Requests turned away by a rate limit.",
             &counters.limited,
@@ -437,12 +442,56 @@ fn kernel(app: &App, writer: &mut Writer) {
             &block.histogram,
         );
     }
+    for (scope, histogram) in &latency.reclaim {
+        writer.histogram(
+            "hark_reclaim_latency_seconds",
+            "How long threads waited while the kernel took memory back, by what was short of it.",
+            &format!("scope=\"{scope}\","),
+            histogram,
+        );
+    }
+    syscall_errors(&kernel.syscall_errors(MAX_SYSCALL_ERRORS), writer);
     if let Some(histogram) = &latency.runqueue {
         writer.histogram(
             "hark_runqueue_latency_seconds",
             "How long runnable threads waited for a CPU.",
             "",
             histogram,
+        );
+    }
+}
+
+/// Kinds of failed system calls that are told, the most frequent ones.
+const MAX_SYSCALL_ERRORS: usize = 100;
+
+fn syscall_errors(errors: &hark_kernel::SyscallErrors, writer: &mut Writer) {
+    for error in &errors.top {
+        // A command's name is anybody's choice.
+        let command: String = error
+            .command
+            .chars()
+            .map(|c| {
+                if c.is_control() || c == '"' || c == '\\' {
+                    '?'
+                } else {
+                    c
+                }
+            })
+            .collect();
+        let (call, name) = (&error.call, &error.error);
+        writer.counter(
+            &format!(
+                "hark_syscall_errors_total{{command=\"{command}\",call=\"{call}\",error=\"{name}\"}}"
+            ),
+            "System calls that failed, by command, call and error; the most frequent.",
+            error.count,
+        );
+    }
+    if errors.rest > 0 {
+        writer.counter(
+            "hark_syscall_errors_omitted_total",
+            "System calls that failed and found no room in the account.",
+            errors.rest,
         );
     }
 }

@@ -9,10 +9,12 @@
 
 mod answer;
 pub mod auth;
+mod backup;
 mod docs;
 mod events;
 mod guard;
 mod health;
+mod idempotency;
 mod incidents;
 pub mod input;
 mod log;
@@ -72,6 +74,8 @@ pub struct App {
     pub tokens: Arc<tokens::Tokens>,
     /// How much one sender may do.
     pub rates: rate::Rates,
+    /// Requests with an idempotency key that are under way.
+    pub keys: Arc<Keys>,
     /// The host's name.
     pub host: String,
     /// When the agent started.
@@ -95,6 +99,7 @@ impl App {
     }
 }
 
+pub use idempotency::Keys;
 pub use rate::Rates;
 
 /// All resources, guarded.
@@ -135,6 +140,7 @@ type Resources = (
     status::StatusApi,
     health::HealthApi,
     metrics::MetricsApi,
+    backup::BackupApi,
 );
 
 fn service(app: &Arc<App>) -> OpenApiService<Resources, ()> {
@@ -151,6 +157,7 @@ fn service(app: &Arc<App>) -> OpenApiService<Resources, ()> {
         status::StatusApi(app.clone()),
         health::HealthApi(app.clone()),
         metrics::MetricsApi(app.clone()),
+        backup::BackupApi::new(app.clone()),
     );
     OpenApiService::new(resources, "hark", env!("CARGO_PKG_VERSION")).description(
         "Events, vital signs and verdicts of one Linux host. Every error is a problem document \

@@ -46,6 +46,7 @@ kinds! {
     TooLarge = "too-large", PAYLOAD_TOO_LARGE, "The body is too large";
     UnsupportedType = "unsupported-media-type", UNSUPPORTED_MEDIA_TYPE, "The content type is not supported";
     UnsupportedEncoding = "unsupported-encoding", UNSUPPORTED_MEDIA_TYPE, "The content encoding is not supported";
+    KeyReused = "key-reused", UNPROCESSABLE_ENTITY, "The idempotency key was used for another request";
     RateLimited = "rate-limited", TOO_MANY_REQUESTS, "Too many requests";
     Busy = "busy", SERVICE_UNAVAILABLE, "There is no room now";
     StoreFailing = "store-failing", SERVICE_UNAVAILABLE, "The store cannot write";

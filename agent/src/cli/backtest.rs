@@ -61,7 +61,7 @@ fn positive(text: &str) -> Result<f64, String> {
 }
 
 /// A moment, or how long ago it is.
-fn moment(text: &str) -> Result<Timestamp, String> {
+pub(super) fn moment(text: &str) -> Result<Timestamp, String> {
     if let Ok(span) = text.parse::<Span>() {
         return Ok(Timestamp::now().plus_nanos(-span.as_nanos()));
     }

@@ -2,56 +2,35 @@
 
 use std::process::ExitCode;
 
-use hark_store::{EventQuery, Order, Store};
-
+use super::reach;
 use crate::config::{self, Overrides};
 
-/// Events read at a time.
-const PAGE: usize = 10_000;
-
 pub(super) fn run(overrides: &Overrides) -> ExitCode {
-    let config = match config::load(overrides) {
-        Ok(config) => config,
+    let done = config::load(overrides)
+        .map_err(|error| error.to_string())
+        .and_then(|config| {
+            reach::with_store(&config, |store| Ok((store.check()?, store.status())))
+        });
+    let (check, status) = match done {
+        Ok(done) => done,
         Err(error) => return super::fail(&error),
     };
-    if !config.data_dir.exists() {
-        return super::fail(&format!("{} does not exist", config.data_dir.display()));
+    println!(
+        "{} events read, {} blocks, {} bytes on disk",
+        check.events, check.blocks, status.bytes
+    );
+    for file in &check.corrupt {
+        eprintln!("hark-agent: {file} was damaged, and repaired as far as it can be");
     }
-    let store = match Store::open(&config.data_dir, config.store.options()) {
-        Ok(store) => store,
-        Err(error) => return super::fail(&error),
-    };
-    let mut events = 0;
-    let mut after = None;
-    loop {
-        let query = EventQuery {
-            order: Order::Arrival,
-            after,
-            limit: PAGE,
-            ..EventQuery::default()
-        };
-        match store.events(&query) {
-            Ok(page) => {
-                events += page.events.len();
-                match page.next {
-                    Some(next) => after = Some(next),
-                    None => break,
-                }
-            }
-            Err(error) => return super::fail(&error),
-        }
+    for block in &check.damaged {
+        eprintln!("hark-agent: the block that begins with event {block} is damaged: set aside");
     }
-    let status = store.status();
-    println!("{events} events read, {} bytes on disk", status.bytes);
-    if status.damaged_blocks > 0 {
+    if !check.is_clean() || status.damaged_blocks > 0 {
         return super::fail(&format!(
             "{} damaged blocks were set aside",
             status.damaged_blocks
         ));
     }
     println!("all checksums are right");
-    match store.close() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => super::fail(&error),
-    }
+    ExitCode::SUCCESS
 }

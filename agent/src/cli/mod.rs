@@ -4,9 +4,14 @@
 #![allow(clippy::doc_markdown)]
 
 mod backtest;
+mod backup;
 mod check;
 mod config;
 mod doctor;
+mod lines;
+mod new_file;
+mod owner;
+mod reach;
 mod token;
 
 use std::path::PathBuf;
@@ -83,6 +88,26 @@ enum Command {
     Token(token::TokenCommand),
     /// Read all that is stored, and verify its checksums; the agent must be stopped
     Check,
+    /// Copy the store to a new file, while the agent runs or not
+    Backup {
+        /// The new file; one that is there is not overwritten
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Make a backup the store, and keep the one that is there aside; the agent must be stopped
+    Restore {
+        /// What `backup` made
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Write events as lines of JSON, oldest first
+    Export(lines::ExportArgs),
+    /// Store events from lines of JSON as `export` writes them; the agent must be stopped
+    Import {
+        /// The file; - for standard input
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
     /// Judge recorded series and log lines as the running agent would
     Backtest(Box<backtest::BacktestArgs>),
     /// Say the version
@@ -146,6 +171,10 @@ pub fn main() -> ExitCode {
         Command::Config(command) => config::run(&overrides, &command),
         Command::Token(command) => token::run(&overrides, &command),
         Command::Check => check::run(&overrides),
+        Command::Backup { file } => backup::backup(&overrides, &file),
+        Command::Restore { file } => backup::restore(&overrides, &file),
+        Command::Export(args) => lines::export(&overrides, &args),
+        Command::Import { file } => lines::import(&overrides, &file),
         Command::Backtest(args) => backtest::run(&overrides, *args),
         Command::Version => {
             println!("hark-agent {}", env!("CARGO_PKG_VERSION"));

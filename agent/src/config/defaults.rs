@@ -96,6 +96,8 @@ impl Default for Store {
             series_10s: Span(store.series_10s),
             series_60s: Span(store.series_60s),
             max_series: store.max_series,
+            max_replies: store.max_replies,
+            reply_age: Span(store.reply_age),
         }
     }
 }
@@ -112,6 +114,8 @@ impl Store {
             series_10s: self.series_10s.0,
             series_60s: self.series_60s.0,
             max_series: self.max_series,
+            max_replies: self.max_replies,
+            reply_age: self.reply_age.0,
             ..hark_store::Options::default()
         }
     }
@@ -123,10 +127,13 @@ impl Default for Kernel {
         Self {
             enabled: true,
             disabled_features: Vec::new(),
+            extra_features: Vec::new(),
+            stall: Span(kernel.stall),
             keep_forks: false,
             ring: Size(u64::from(kernel.ring_bytes)),
             statistics: kernel.statistics,
             max_processes: kernel.max_processes,
+            pressure: hark_kernel::Pressure::default(),
             budgets: hark_kernel::Budgets::default(),
             ignore: hark_kernel::Ignore::default(),
             watch: hark_kernel::Watch::default(),
@@ -146,20 +153,24 @@ impl Kernel {
 
     /// In the kernel side's own terms. Unknown features are caught by [`Config::check`].
     pub fn options(&self) -> hark_kernel::Options {
-        let disabled =
-            |f: &hark_kernel::Feature| self.disabled_features.iter().any(|d| d == f.as_str());
+        let is_on = |f: &hark_kernel::Feature| {
+            let named = |names: &[String]| names.iter().any(|name| name == f.as_str());
+            (f.is_default() || named(&self.extra_features)) && !named(&self.disabled_features)
+        };
         hark_kernel::Options {
             features: if self.enabled {
                 hark_kernel::Feature::ALL
                     .iter()
                     .copied()
-                    .filter(|f| !disabled(f))
+                    .filter(is_on)
                     .collect()
             } else {
                 Vec::new()
             },
             ring_bytes: u32::try_from(self.ring.0).unwrap_or(u32::MAX),
             statistics: self.statistics,
+            stall: self.stall.0,
+            pressure: self.pressure,
             max_processes: self.max_processes,
             filter: self.filter(),
             ..hark_kernel::Options::default()

@@ -149,6 +149,10 @@ pub struct Store {
     pub series_60s: Span,
     /// Series that are kept; samples of further ones are counted, not kept.
     pub max_series: usize,
+    /// Answers to requests with an idempotency key that are kept.
+    pub max_replies: usize,
+    /// How long such answers are kept.
+    pub reply_age: Span,
 }
 
 /// Events of the kernel.
@@ -159,6 +163,10 @@ pub struct Kernel {
     pub enabled: bool,
     /// Features that are turned off, by the names that `hark-agent doctor` shows.
     pub disabled_features: Vec<String>,
+    /// Features that are turned on although they are off by default: `syscall_error`.
+    pub extra_features: Vec<String>,
+    /// Waits while the kernel takes memory back are told from this length on; all are counted.
+    pub stall: Span,
     /// Whether every fork is kept as an event; forks are counted and processes known without it.
     pub keep_forks: bool,
     /// Size of the ring buffer.
@@ -167,6 +175,8 @@ pub struct Kernel {
     pub statistics: bool,
     /// Processes that are remembered.
     pub max_processes: usize,
+    /// From when on pressure is told.
+    pub pressure: hark_kernel::Pressure,
     /// How many events of a kind one command may cause in a second.
     pub budgets: hark_kernel::Budgets,
     /// Whose events are not told.
@@ -382,9 +392,14 @@ impl Config {
                 check(path.starts_with('/') && path.len() <= bytes, key, &reason);
             }
         }
-        for name in &self.kernel.disabled_features {
-            if let Err(error) = name.parse::<hark_kernel::Feature>() {
-                check(false, "kernel.disabled_features", &error.to_string());
+        for (key, names) in [
+            ("kernel.disabled_features", &self.kernel.disabled_features),
+            ("kernel.extra_features", &self.kernel.extra_features),
+        ] {
+            for name in names {
+                if let Err(error) = name.parse::<hark_kernel::Feature>() {
+                    check(false, key, &error.to_string());
+                }
             }
         }
         for origin in &self.api.allowed_origins {

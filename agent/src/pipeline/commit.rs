@@ -24,7 +24,7 @@ impl Committer {
     pub(super) fn run(&self, groups: &Receiver<Group>) {
         while let Ok(group) = groups.recv() {
             let started = Instant::now();
-            let stored = self.store.commit(&group.events);
+            let stored = self.store.commit_with(&group.events, &replies(&group));
             let requests = group.parts.iter().filter(|part| part.reply.is_some());
             self.queue.finished(requests.count(), started.elapsed());
             match stored {
@@ -51,7 +51,7 @@ impl Committer {
             }
             if let Some(reply) = part.reply {
                 // A sender that went away does not take its events with it.
-                let _ = reply.send(Ok(committed(events)));
+                let _ = reply.answer.send(Ok(committed(events)));
             }
         }
         for event in &group.events {
@@ -67,7 +67,7 @@ impl Committer {
             match part.reply {
                 Some(reply) => {
                     self.counters.turned_away.add(1);
-                    let _ = reply.send(Err(NotStored(error.to_owned())));
+                    let _ = reply.answer.send(Err(NotStored(error.to_owned())));
                 }
                 None => self
                     .counters
@@ -89,6 +89,24 @@ impl Committer {
             }
         }
     }
+}
+
+/// The answers that are stored with their events.
+fn replies(group: &Group) -> Vec<hark_store::Reply> {
+    let mut rest = group.events.as_slice();
+    let mut replies = Vec::new();
+    for part in &group.parts {
+        let (events, after) = rest.split_at(part.count);
+        rest = after;
+        let remember = part
+            .reply
+            .as_ref()
+            .and_then(|waiter| waiter.remember.as_ref());
+        if let Some(remember) = remember {
+            replies.push(remember.reply(&committed(events)));
+        }
+    }
+    replies
 }
 
 fn committed(events: &[Event]) -> Committed {

@@ -21,12 +21,11 @@ use std::time::Duration;
 use hark_api::{Accepted, EventId, SourceStatus};
 use hark_kernel::Processes;
 use hark_store::Store;
-use tokio::sync::oneshot;
 
 use crate::counters::Counters;
 use hub::Hub;
 use insight::Insight;
-pub use queue::{Batch, Full, Origin, Queue, Reply, Work};
+pub use queue::{Batch, Full, Origin, Queue, Remember, Reply, Waiter, Work};
 
 /// What became of a batch: all of it is on disk.
 #[derive(Clone, Debug, Default)]
@@ -135,7 +134,7 @@ struct Group {
 struct Part {
     count: usize,
     source: SourceName,
-    reply: Option<oneshot::Sender<Answer>>,
+    reply: Reply,
 }
 
 /// Which source a batch came from, for counting.

@@ -12,11 +12,27 @@ use hark_api::Event;
 use tokio::sync::oneshot;
 
 use super::pace::Pace;
-use super::{Answer, SourceName};
+use super::{Answer, Committed, SourceName};
 use crate::source::host::Second;
 
 /// Who waits for a batch.
-pub type Reply = Option<oneshot::Sender<Answer>>;
+pub type Reply = Option<Waiter>;
+
+/// One who waits for a batch.
+#[derive(Debug)]
+pub struct Waiter {
+    /// Where the answer goes.
+    pub answer: oneshot::Sender<Answer>,
+    /// What is stored with the events, where anything is. It is dropped when they are on disk or
+    /// refused.
+    pub remember: Option<Box<dyn Remember>>,
+}
+
+/// Has an answer stored together with the events that it is about.
+pub trait Remember: std::fmt::Debug + Send {
+    /// What is stored, once it is known under which ids the events will be.
+    fn reply(&self, committed: &Committed) -> hark_store::Reply;
+}
 
 /// Who sent a batch, where that is known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

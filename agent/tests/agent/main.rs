@@ -9,10 +9,12 @@ mod harness;
 
 mod access;
 mod backtest;
+mod care;
 mod cli;
 mod durability;
 mod errors;
 mod ingest;
 mod lifecycle;
 mod observe;
+mod repeated;
 mod stream;

@@ -187,11 +187,12 @@ GET /status
 GET /templates
 GET /vitals
 GET /vitals/stream
+POST /backup
 POST /incidents/{id}/acknowledge id
 POST /incidents/{id}/notes id
 POST /incidents/{id}/silence id
-POST /log
-POST /logs
+POST /log Idempotency-Key
+POST /logs Idempotency-Key
 ");
 
     let page = Request::new("GET", "/docs")

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use bytes::Bytes;
-use hark_api::client::{Client, ClientError};
+use hark_api::client::{Client, ClientError, IdempotencyKey};
 use hark_api::{BatchAccepted, Tier};
 use serde_json::{Map, Value};
 use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, BufReader};
@@ -36,7 +36,7 @@ pub(crate) async fn run(client: &Client, args: SendArgs) -> Result<ExitCode, Err
         return Ok(code);
     }
     let event = event(&args, &args.message.join(" "));
-    let accepted = client.send(&event).await?;
+    let accepted = client.send(&event, None).await?;
     if out.is_json() {
         out.json(&accepted)?;
     } else {
@@ -155,10 +155,12 @@ async fn flush(
         return Ok(());
     }
     let bytes = Bytes::from(bytes);
+    // One for all attempts: whichever arrives first is stored, and the others are answered alike.
+    let key = IdempotencyKey::random().map_err(io::Error::other)?;
     let mut backoff = Backoff::new();
     let mut attempt = 1;
     let answer = loop {
-        match client.send_batch(bytes.clone()).await {
+        match client.send_batch(bytes.clone(), Some(&key)).await {
             Ok(answer) => break answer,
             Err(error) if attempt < ATTEMPTS && is_passing(&error) => {
                 attempt += 1;
@@ -177,11 +179,11 @@ async fn flush(
     Ok(())
 }
 
-/// Whether waiting may help. A broken connection is not among them: the batch may be stored
-/// already, and would be stored twice.
+/// Whether waiting may help. Where the connection broke or no answer came the batch may be stored
+/// already; its key keeps it from being stored twice.
 fn is_passing(error: &ClientError) -> bool {
     match error {
-        ClientError::Connect { .. } => true,
+        error if error.is_unreachable() => true,
         error => matches!(error.problem(), Some(problem) if matches!(problem.status, 429 | 503)),
     }
 }

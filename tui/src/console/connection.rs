@@ -10,8 +10,10 @@ use hark_api::{
 };
 use tokio::sync::{Notify, mpsc};
 
+use super::latencies;
 use super::past;
 use super::state::ask::Ask;
+use super::state::heat::Map;
 use super::state::history::Values;
 use super::state::scene::Stored;
 use super::state::unusual::RECENT_SECS;
@@ -58,6 +60,11 @@ pub(crate) enum News {
         from: Timestamp,
         to: Timestamp,
     },
+    /// Heat maps of a time, at a step in seconds.
+    Heat {
+        maps: Vec<Map>,
+        time: (Timestamp, Timestamp, u32),
+    },
     /// What the agent has stored of a moment.
     Stored(Box<Stored>),
     /// The unusual event next to a moment, where there is one.
@@ -84,7 +91,11 @@ pub(crate) async fn answer(client: Client, mut asks: mpsc::Receiver<Ask>, news: 
             Ask::Acknowledge(id) => Some(client.acknowledge_incident(*id).await),
             Ask::Silence(id, secs) => Some(client.silence_incident(*id, *secs).await),
             Ask::Note(id, text) => Some(client.note_incident(*id, text).await),
-            Ask::List | Ask::Data { .. } | Ask::Scene(_) | Ask::Anomaly { .. } => None,
+            Ask::List
+            | Ask::Data { .. }
+            | Ask::Heat { .. }
+            | Ask::Scene(_)
+            | Ask::Anomaly { .. } => None,
         };
         if let Some(changed) = changed {
             let changed = changed.map(Box::new).map_err(|error| error.to_string());
@@ -93,27 +104,34 @@ pub(crate) async fn answer(client: Client, mut asks: mpsc::Receiver<Ask>, news: 
             }
             continue;
         }
-        let answer = match ask {
-            Ask::List => {
-                let list = client.series("").await;
-                list.map(|list| News::Series(list.series))
-            }
-            Ask::Data { key, from, to } => {
-                let data = client.series_data(&key, from, to).await;
-                data.map(|data| News::Data {
-                    data: Box::new(data),
-                    from,
-                    to,
-                })
-            }
-            Ask::Scene(at) => past::scene(&client, at)
-                .await
-                .map(|stored| News::Stored(Box::new(stored))),
-            Ask::Anomaly { at, forward } => past::anomaly(&client, at, forward)
-                .await
-                .map(|event| News::Anomaly { event, forward }),
-            Ask::Acknowledge(_) | Ask::Silence(..) | Ask::Note(..) => continue,
-        };
+        let answer =
+            match ask {
+                Ask::List => {
+                    let list = client.series("").await;
+                    list.map(|list| News::Series(list.series))
+                }
+                Ask::Data { key, from, to } => {
+                    let data = client.series_data(&key, from, to).await;
+                    data.map(|data| News::Data {
+                        data: Box::new(data),
+                        from,
+                        to,
+                    })
+                }
+                Ask::Heat { from, to, step } => latencies::fetch(&client, from, to, step)
+                    .await
+                    .map(|maps| News::Heat {
+                        maps,
+                        time: (from, to, step),
+                    }),
+                Ask::Scene(at) => past::scene(&client, at)
+                    .await
+                    .map(|stored| News::Stored(Box::new(stored))),
+                Ask::Anomaly { at, forward } => past::anomaly(&client, at, forward)
+                    .await
+                    .map(|event| News::Anomaly { event, forward }),
+                Ask::Acknowledge(_) | Ask::Silence(..) | Ask::Note(..) => continue,
+            };
         let answer = answer.unwrap_or_else(|error| News::Unanswered(error.to_string()));
         if news.send(answer).await.is_err() {
             return;

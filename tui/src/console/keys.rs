@@ -171,6 +171,7 @@ const SUBJECTS: Place = Place::In(&[Tab::Overview, Tab::Incidents, Tab::Events, 
 const COPIED: Place = Place::In(&[Tab::Overview, Tab::Events, Tab::Processes]);
 const DETAILS: Place = Place::In(&[Tab::Incidents, Tab::Events]);
 const INCIDENTS: Place = Place::In(&[Tab::Incidents]);
+const CURVES: Place = Place::In(&[Tab::Metrics, Tab::Kernel]);
 const METRICS: Place = Place::In(&[Tab::Metrics]);
 const NOT_EVENTS: Place = Place::In(&[
     Tab::Overview,
@@ -201,8 +202,8 @@ pub(crate) const BINDINGS: &[Binding] = &[
     bind(&[ch('S')], Action::Silence, INCIDENTS, Some("silence"), "Silence the incident for an hour, or end its silence"),
     bind(&[ch('i')], Action::Note, INCIDENTS, Some("note"), "Write a note on the incident"),
     bind(&[ch('/'), ch('f')], Action::Filter, METRICS, Some("search"), "Search in the names of metrics"),
-    bind(&[ch('+'), ch('=')], Action::ZoomIn, METRICS, Some("closer"), "Look at less time, closer"),
-    bind(&[ch('-')], Action::ZoomOut, METRICS, Some("wider"), "Look at more time"),
+    bind(&[ch('+'), ch('=')], Action::ZoomIn, CURVES, Some("closer"), "Look at less time, closer"),
+    bind(&[ch('-')], Action::ZoomOut, CURVES, Some("wider"), "Look at more time"),
     bind(&[ch('P')], Action::Pin, METRICS, Some("pin"), "Keep this series on the screen beside the next, or no more"),
     bind(&[ch('/'), ch('f')], Action::Filter, NOT_METRICS, Some("filter"), "Filter events: tier>=warning service:web \"text\" -level:debug"),
     bind(&[key(KeyCode::Esc), key(KeyCode::Backspace)], Action::Back, EVERYWHERE, None, "Close what is open, then clear the filter"),
@@ -241,7 +242,7 @@ pub(crate) const BINDINGS: &[Binding] = &[
     bind(&[ch('3')], Action::Show(Tab::Events), EVERYWHERE, None, "Events: all, filtered and followed"),
     bind(&[ch('4')], Action::Show(Tab::Metrics), EVERYWHERE, None, "Metrics: every series over time"),
     bind(&[ch('5')], Action::Show(Tab::Processes), EVERYWHERE, None, "Processes: who uses what"),
-    bind(&[ch('6')], Action::Show(Tab::Kernel), EVERYWHERE, None, "Kernel: pressure, network, programs and their cost"),
+    bind(&[ch('6')], Action::Show(Tab::Kernel), EVERYWHERE, None, "Kernel: waits for CPUs and disks, TCP, programs and their cost"),
     bind(&[ch('7')], Action::Show(Tab::Health), EVERYWHERE, None, "Health: the agent itself"),
     bind(&[ch(':'), ctrl('p')], Action::Palette, EVERYWHERE, Some("commands"), "Find a command by its words"),
     bind(&[ch('x')], Action::ClearFilter, EVENTS, None, "Clear the filter"),

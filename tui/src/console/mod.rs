@@ -5,6 +5,7 @@
 mod connection;
 mod export;
 mod keys;
+mod latencies;
 mod past;
 mod recording;
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Made-up events, vitals and states for tests: ordinary, and hostile.
 
+use super::state::heat::{Column, Map, Of};
 use hark_api::{
     Band, Event, EventId, Evidence, Feature, FeatureState, Fields, Health, Incident, IncidentId,
     IncidentRecord, IngestStatus, Kind, Level, Note, Process, ProgramCost, Reason, ReasonCode,
@@ -55,6 +56,52 @@ pub(crate) fn kernel(id: u64, kind: Kind, comm: &str, message: &str) -> Event {
     }
 }
 
+/// An attempt to connect that took as many milliseconds as its id, or failed.
+pub(crate) fn connect(id: u64, error: Option<&str>) -> Event {
+    let mut event = kernel(
+        id,
+        Kind::TcpConnect,
+        "curl",
+        "curl connected to 10.0.0.7:443",
+    );
+    event.fields.set("latency", id as f64 / 1e3);
+    let outcome = error.map_or("established", |_| "failed");
+    event.fields.set("outcome", outcome);
+    if let Some(error) = error {
+        event.fields.set("error", error);
+    }
+    event
+}
+
+/// A quarter of an hour of waits: mostly short, with a slow stretch before the end.
+pub(crate) fn heat() -> Vec<Map> {
+    let bounds: Vec<f64> = (0..11)
+        .map(|at| 2.048e-6 * f64::from(1 << (2 * at)))
+        .collect();
+    let map = |of, middle: f64| Map {
+        of,
+        bounds: bounds.clone(),
+        columns: (0..90)
+            .map(|at| {
+                let slow = if (60..75).contains(&at) { 3.0 } else { 0.0 };
+                let rate = |bucket: usize| {
+                    let far = (bucket as f64 - middle - slow).abs();
+                    (400.0 / 8_f64.powf(far)).floor() as f32
+                };
+                Column {
+                    time: NOON.plus_nanos((at - 90) * 10_000_000_000),
+                    rates: (0..12).map(rate).collect(),
+                }
+            })
+            .collect(),
+    };
+    vec![
+        map(Of::RunQueue, 2.0),
+        map(Of::Read, 4.0),
+        map(Of::Write, 5.0),
+    ]
+}
+
 fn unusual(mut event: Event, tier: Tier, code: ReasonCode, why: &str, days: Option<f64>) -> Event {
     event.verdict = Verdict {
         tier,
@@ -75,6 +122,7 @@ pub(crate) fn events() -> Vec<Event> {
     let mut events: Vec<Event> = (1..=596)
         .map(|id| match id % 7 {
             0 => kernel(id, Kind::Exec, "cron", "/usr/sbin/cron -f"),
+            4 if id > 580 => connect(id, (id % 2 == 0).then_some("ECONNREFUSED")),
             3 => kernel(id, Kind::Exit, "cron", "exited with status 0 after 1.20 s"),
             5 => Event {
                 level: Level::Debug,

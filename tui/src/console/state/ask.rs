@@ -13,6 +13,12 @@ pub(crate) enum Ask {
         from: Timestamp,
         to: Timestamp,
     },
+    /// How long was waited for CPUs and disks, at a step in seconds.
+    Heat {
+        from: Timestamp,
+        to: Timestamp,
+        step: u32,
+    },
     /// What is stored of a moment.
     Scene(Timestamp),
     /// The unusual event next to a moment.

@@ -2,7 +2,9 @@
 
 pub(crate) mod ask;
 pub(crate) mod browse;
+pub(crate) mod connects;
 pub(crate) mod expected;
+pub(crate) mod heat;
 pub(crate) mod history;
 pub(crate) mod incidents;
 pub(crate) mod log;
@@ -20,6 +22,7 @@ use hark_api::{Event, EventId, FilterError, IncidentId, Status, Timestamp};
 use tui_input::Input;
 
 use self::expected::Expected;
+use self::heat::Heat;
 use self::metrics::Metrics;
 use self::reel::Reel;
 use self::scene::Scene;
@@ -38,6 +41,8 @@ pub(crate) struct App {
     pub(crate) theme: Theme,
     pub(crate) link: Link,
     pub(crate) status: Option<Clean<Status>>,
+    /// The one before, for rates.
+    pub(crate) status_before: Option<Clean<Status>>,
     /// What the host shows now.
     pub(crate) live: Scene,
     /// The moment that is looked at instead.
@@ -55,6 +60,7 @@ pub(crate) struct App {
     /// Whether the agent runs on this host, as far as one can tell: it is spoken with over a socket.
     pub(crate) is_local: bool,
     pub(crate) metrics: Metrics,
+    pub(crate) heat: Heat,
     /// How far the views of plain text are scrolled.
     pub(crate) scroll: Scroll,
     pub(crate) overlay: Overlay,
@@ -74,6 +80,7 @@ impl App {
             theme,
             link: Link::Connecting,
             status: None,
+            status_before: None,
             live: Scene::new(keep),
             travel: None,
             reel: Reel::default(),
@@ -84,6 +91,7 @@ impl App {
             detail: Detail::default(),
             is_local: false,
             metrics: Metrics::new(),
+            heat: Heat::default(),
             scroll: Scroll::default(),
             overlay: Overlay::None,
             filters_used: Vec::new(),

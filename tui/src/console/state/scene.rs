@@ -3,6 +3,7 @@
 use hark_api::{Event, Kind, Timestamp, Vitals};
 
 use super::browse::Browse;
+use super::connects::Connects;
 use super::history::{History, Values};
 use super::incidents::Incidents;
 use super::log::EventLog;
@@ -29,6 +30,7 @@ pub(crate) struct Scene {
     pub(crate) incidents: Incidents,
     pub(crate) processes: Processes,
     pub(crate) trail: Trail,
+    pub(crate) connects: Connects,
 }
 
 /// What the agent has stored of a moment.
@@ -53,6 +55,7 @@ impl Scene {
             incidents: Incidents::default(),
             processes: Processes::default(),
             trail: Trail::default(),
+            connects: Connects::default(),
         }
     }
 
@@ -61,6 +64,7 @@ impl Scene {
         for event in events {
             self.unusual.push(&event);
             self.trail.push(&event);
+            self.connects.push(&event);
             if let (Kind::Exit, Some(process), Some(vitals)) =
                 (event.kind, &event.process, &self.vitals)
             {
@@ -85,6 +89,7 @@ impl Scene {
             incidents: self.incidents.as_of(at),
             processes: self.processes.alike(),
             trail: Trail::default(),
+            connects: Connects::default(),
             log,
         };
         // From before the oldest event that is kept, what was unusual is known all the same.
@@ -138,8 +143,10 @@ impl Scene {
         }
         let recent = numbers.end.saturating_sub(TRAIL_EVENTS).max(numbers.start);
         self.trail = Trail::default();
+        self.connects = Connects::default();
         for event in (recent..numbers.end).filter_map(|number| self.log.get(number)) {
             self.trail.push(&event);
+            self.connects.push(&event);
         }
     }
 

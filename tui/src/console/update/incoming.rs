@@ -17,7 +17,7 @@ pub(crate) fn news(app: &mut App, news: News) {
             }
         }
         News::Live => app.link = Link::Live,
-        News::Status(status) => app.status = Some(*status),
+        News::Status(status) => app.status_before = app.status.replace(*status),
         News::Vitals(vitals) => {
             let live = &mut app.live;
             live.history.push(&vitals);
@@ -36,6 +36,7 @@ pub(crate) fn news(app: &mut App, news: News) {
             app.live.incidents.set(records, app.now);
             incidents_then(app);
         }
+        News::Heat { maps, time } => app.heat.take(maps, time),
         News::Stored(stored) => travel::stored(app, *stored),
         News::Anomaly { event, forward } => travel::found(app, event.as_deref(), forward),
         News::Changed(Ok(record)) => {
@@ -74,6 +75,11 @@ pub(crate) fn ask(app: &mut App) -> Option<Ask> {
     }
     // The list is for the overview too: it says where vital signs are expected to lie.
     let to = app.at();
+    if app.tab == Tab::Kernel
+        && let Some(ask) = app.heat.ask(app.now, to, app.metrics.span_secs())
+    {
+        return Some(ask);
+    }
     app.metrics.ask(app.now, to, app.tab == Tab::Metrics)
 }
 

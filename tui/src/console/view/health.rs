@@ -167,7 +167,7 @@ fn fill(page: &mut Page<'_>, canvas: &Canvas<'_>, status: &Status, app: &App) {
     if off.peek().is_some() {
         page.heading("Off in the kernel");
         for feature in off {
-            feature_lines(page, canvas, feature);
+            feature_lines(page, canvas, feature, None);
         }
     }
     page.heading("This console");

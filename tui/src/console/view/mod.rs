@@ -12,6 +12,7 @@ mod overview;
 pub(crate) mod palette;
 mod process_detail;
 mod processes;
+mod tcp;
 mod time_bar;
 mod unreachable;
 mod usual;

@@ -150,6 +150,10 @@ fn sight_row(canvas: &mut Canvas<'_>, line: Rect, sight: &Sight, now: Timestamp)
     }
 }
 
+/// Seconds of history before which most of what happens is not judged, only learned.
+const LEARNING: i64 = 600;
+const DAY: i64 = 86_400;
+
 /// Nothing unusual: says so, and what that rests on.
 fn healthy(canvas: &mut Canvas<'_>, area: Rect, app: &App) {
     let theme = canvas.theme;
@@ -159,15 +163,28 @@ fn healthy(canvas: &mut Canvas<'_>, area: Rect, app: &App) {
         return;
     };
     let room = area.right().saturating_sub(x);
-    let end = canvas.put(x, area.y, room, "Nothing unusual in 24 hours", theme.text);
+    let oldest = status.store.oldest_time;
+    let watched = oldest.map_or(0, |oldest| {
+        (app.at().as_nanos() - oldest.as_nanos()) / 1_000_000_000
+    });
+    let age = oldest.map(|oldest| moment::age(oldest, app.at()));
+    let calm = match &age {
+        Some(age) if watched < LEARNING => {
+            format!("Nothing unusual in the first {age}, while much is still learned")
+        }
+        Some(age) if watched < DAY => format!("Nothing unusual in {age}"),
+        Some(_) => "Nothing unusual in 24 hours".to_owned(),
+        None => "Nothing unusual yet".to_owned(),
+    };
+    let end = canvas.put(x, area.y, room, &calm, theme.text);
     let on = status
         .sources
         .iter()
         .filter(|s| s.state == FeatureState::On);
     let (on, lost) = on.fold((0, 0), |(on, lost), s| (on + 1, lost + s.dropped));
-    let learned = status.store.oldest_time.map_or_else(
+    let learned = age.map_or_else(
         || "nothing stored yet".to_owned(),
-        |oldest| format!("{} of history", moment::age(oldest, app.at())),
+        |age| format!("{age} of history"),
     );
     let text = format!(
         "{learned}, {} events, {on} sources, {} lost",

@@ -61,6 +61,15 @@ fn filled(name: Option<&str>, events: Vec<hark_api::Event>) -> App {
             },
         );
         update::news(&mut app, News::Incidents(sample::incidents(name)));
+        let maps = sample::heat();
+        let time = (from, NOON, 10);
+        update::news(&mut app, News::Heat { maps, time });
+        // Two seconds before, the programs had run less often.
+        let mut before = sample::status(name);
+        before.now = before.now.plus_nanos(-2_000_000_000);
+        let programs = before.features.iter_mut().flat_map(|f| &mut f.programs);
+        programs.for_each(|program| program.runs = program.runs.map(|runs| runs - 900));
+        app.status_before = Some(Clean::new(before));
     }
     app
 }

@@ -3,6 +3,7 @@
 pub(crate) mod canvas;
 pub(crate) mod chart;
 pub(crate) mod event_row;
+pub(crate) mod heat_map;
 pub(crate) mod page;
 pub(crate) mod plot;
 pub(crate) mod words;
