@@ -1,5 +1,6 @@
 //! Judging metrics: each series, and all together.
 
+use hark_api::units::Unit;
 use hark_api::{
     Kind, Process, Reason, ReasonCode, ReturnPeriod, SeriesKey, Tier, Timestamp, Verdict,
 };
@@ -237,9 +238,6 @@ fn metric_finding(
     tier: Tier,
     blame: &Blame,
 ) -> Finding {
-    let usual = assessment.band.map_or_else(String::new, |(low, high)| {
-        format!(", usually {low:.4} to {high:.4}")
-    });
     let process: Option<Process> = Resource::of(key.name()).and_then(|r| blame.culprit(r));
     Finding {
         time,
@@ -251,7 +249,7 @@ fn metric_finding(
             series: Some(key.clone()),
             ..Subject::default()
         },
-        message: format!("{key} is {value:.4}{usual}"),
+        message: message(key, value, &assessment),
         verdict: Verdict {
             tier,
             rarity: Some(ReturnPeriod::from_secs(period)),
@@ -260,9 +258,52 @@ fn metric_finding(
     }
 }
 
+/// What is said of a value: how it is beside what is usual, or, where it lies within that, what
+/// else is unusual about it.
+fn message(key: &SeriesKey, value: f64, assessment: &Assessment) -> String {
+    let unit = Unit::of_metric(key.name());
+    let is = format!("{key} is {}", unit.show(value));
+    let Some((low, high)) = assessment.band else {
+        return is;
+    };
+    // What is next to nothing beside the rest is nothing.
+    let shown = |x: f64| {
+        let nothing = x.abs() < 1e-3 * high.abs().max(low.abs());
+        unit.show(if nothing { 0.0 } else { x })
+    };
+    let usual = format!("{is}, usually {} to {}", shown(low), shown(high));
+    match assessment.reasons.first() {
+        Some(reason) if (low..=high).contains(&value) => format!("{usual}: {}", reason.text),
+        _ => usual,
+    }
+}
+
 /// The value of a label in a series' key.
 fn label<'a>(key: &'a str, name: &str) -> Option<&'a str> {
     let start = key.find(&format!("{name}=\""))? + name.len() + 2;
     let rest = key.get(start..)?;
     rest.find('"').map(|end| &rest[..end])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_within_its_band_is_explained() {
+        let key = SeriesKey::from("node_disk_read_bytes_total{device=\"vda\"}");
+        let assessment = Assessment {
+            band: Some((-0.3, 1_048_576.0)),
+            reasons: vec![Reason::new(ReasonCode::Shift, "the level moved")],
+            ..Assessment::default()
+        };
+        assert_eq!(
+            message(&key, 2_097_152.0, &assessment),
+            format!("{key} is 2.00 MiB/s, usually 0 B/s to 1.00 MiB/s")
+        );
+        assert_eq!(
+            message(&key, 524_288.0, &assessment),
+            format!("{key} is 512 KiB/s, usually 0 B/s to 1.00 MiB/s: the level moved")
+        );
+    }
 }

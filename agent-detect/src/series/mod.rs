@@ -4,6 +4,7 @@ mod level;
 mod rhythm;
 mod season;
 
+use hark_api::units::number;
 use hark_api::{Reason, ReasonCode, ReturnPeriod, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -248,8 +249,8 @@ impl Detector {
         let season = score.season.expected.map_or_else(String::new, |expected| {
             let offset = self.offset.unwrap_or(0.0);
             format!(
-                "this phase of its period usually shows {:.4}",
-                expected + offset
+                "this phase of its period usually shows {}",
+                number(expected + offset)
             )
         });
         let mut parts = [
@@ -319,6 +320,14 @@ impl Detector {
             .map(|l| l.size() + size_of::<Level>())
             .sum::<usize>();
         size_of::<Self>() + levels + self.gathers.capacity() * size_of::<Gather>()
+    }
+
+    /// The learned periods in seconds, one a resolution at most.
+    pub fn periods(&self) -> impl Iterator<Item = f64> {
+        let levels = self.levels.iter().zip(&self.config.levels);
+        levels.filter_map(|(level, &factor)| {
+            Some(level.period()? * self.config.step * f64::from(factor))
+        })
     }
 
     /// What is expected at each resolution, without those that still learn.
