@@ -16,6 +16,7 @@ mod rest;
 mod series;
 mod status;
 mod time;
+pub mod units;
 mod verdict;
 pub mod vitals;
 

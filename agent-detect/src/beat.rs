@@ -9,10 +9,14 @@ const LEARN: f64 = 6.0;
 const REGULAR: f64 = 0.2;
 /// Intervals that are remembered.
 const MEMORY: f64 = 64.0;
+/// Intervals, and their largest spread as a share of their mean, of something that comes like a
+/// clock: when that stops, somebody stopped it or it broke.
+const CLOCK: (f64, f64) = (20.0, 0.05);
 
 /// The intervals of something.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Beat {
+    first: Option<i64>,
     last: Option<i64>,
     intervals: f64,
     mean: f64,
@@ -32,13 +36,15 @@ pub(crate) struct Missed {
     pub(crate) p: f64,
     /// Seconds of history behind it.
     pub(crate) history: f64,
+    /// Whether it came like a clock.
+    pub(crate) clock: bool,
 }
 
 impl Beat {
     /// It came. What comes within half a second counts once.
     pub(crate) fn came(&mut self, nanos: i64) {
         let Some(last) = self.last else {
-            self.last = Some(nanos);
+            (self.first, self.last) = (Some(nanos), Some(nanos));
             return;
         };
         let interval = nanos.saturating_sub(last) as f64 / 1e9;
@@ -70,6 +76,7 @@ impl Beat {
         }
         // Clocks and schedulers are no better than a fiftieth of a second or of the period.
         let spread = self.variance.sqrt().max(0.02).max(self.mean / 50.0);
+        let (enough, even) = CLOCK;
         if spread > REGULAR * self.mean {
             return None;
         }
@@ -83,7 +90,8 @@ impl Beat {
             period: self.mean,
             since,
             p: p.clamp(1e-18, 1.0),
-            history: self.mean * self.intervals,
+            history: last.saturating_sub(self.first.unwrap_or(last)) as f64 / 1e9,
+            clock: self.intervals >= enough && spread <= even * self.mean,
         })
     }
 }
@@ -97,17 +105,18 @@ mod tests {
     #[test]
     fn a_missing_beat_is_told_once_within_two_periods() {
         let mut beat = Beat::default();
-        for i in 0..20 {
+        for i in 0..30 {
             let jitter = (i % 3) * SECOND / 4;
             beat.came(i * 60 * SECOND + jitter);
             assert_eq!(beat.missed(i * 60 * SECOND + 59 * SECOND), None);
         }
-        let last = 19 * 60 * SECOND;
+        let last = 29 * 60 * SECOND;
         let missed = beat.missed(last + 100 * SECOND).expect("overdue");
         assert!(
             (missed.period - 60.0).abs() < 1.0 && missed.p < 1e-6,
             "{missed:?}"
         );
+        assert!(missed.clock && missed.history > 1000.0, "{missed:?}");
         assert_eq!(beat.missed(last + 200 * SECOND), None);
     }
 

@@ -9,8 +9,10 @@ use serde::{Deserialize, Serialize};
 const MEMORY: f64 = 7.0 * 86_400.0;
 
 /// The rate of first sights.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Discovery {
+    /// Seconds in which everything may be new.
+    learn: f64,
     start: Option<i64>,
     last: i64,
     /// First sights, those long ago weighing less.
@@ -18,6 +20,16 @@ pub(crate) struct Discovery {
 }
 
 impl Discovery {
+    /// One that has seen nothing, and takes all as usual for so many seconds.
+    pub(crate) fn new(learn: f64) -> Self {
+        Self {
+            learn,
+            start: None,
+            last: 0,
+            weight: 0.0,
+        }
+    }
+
     /// Seconds since it started to watch.
     pub(crate) fn watched(&self, now: i64) -> f64 {
         self.start
@@ -35,21 +47,23 @@ impl Discovery {
     }
 
     /// Something was seen for the first time; gives the return period of first sights in seconds,
-    /// and learns of it. `None` in the first ten minutes.
+    /// and learns of it. `None` while learning.
     pub(crate) fn found(&mut self, now: i64) -> Option<f64> {
         self.advance(now);
         let watched = self.watched(now);
-        let period = (watched >= LEARN).then(|| {
+        let period = (watched >= self.learn).then(|| {
             let memory = MEMORY * (1.0 - (-watched / MEMORY).exp());
             memory / (self.weight + 1.0)
         });
         // What is found while everything is new says little about later.
-        self.weight += if watched < LEARN { LEARN_WEIGHT } else { 1.0 };
+        self.weight += if watched < self.learn {
+            LEARN_WEIGHT
+        } else {
+            1.0
+        };
         period
     }
 }
 
-/// Seconds in which everything may be new.
-pub(crate) const LEARN: f64 = 600.0;
 /// Weight of a first sight while learning.
 const LEARN_WEIGHT: f64 = 0.02;

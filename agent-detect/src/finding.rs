@@ -1,9 +1,11 @@
 //! Something unusual, ready to be shown, stored and grouped.
 
 use hark_api::{
-    Event, EventId, Fields, Kind, Level, Process, Reason, ReturnPeriod, SeriesKey, Source, Tier,
-    Timestamp, Verdict,
+    Event, EventId, Fields, Kind, Level, Process, Reason, ReasonCode, ReturnPeriod, SeriesKey,
+    Source, Tier, Timestamp, Verdict,
 };
+
+use crate::caution::Caution;
 
 /// What a finding is about. What is not known is absent.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -78,14 +80,11 @@ impl Finding {
     }
 }
 
-/// A verdict's return period is never more than this many times the history that it rests on.
-pub const EXTRAPOLATION: f64 = 1000.0;
-
 /// Return periods shorter than this, in seconds, are not worth words.
 const WORDS: f64 = 600.0;
 
 /// What the parts of an engine say of one event before the level is looked at.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Opinion {
     /// The return period in seconds; `None` while learning.
     pub(crate) period: Option<f64>,
@@ -93,14 +92,33 @@ pub(crate) struct Opinion {
     pub(crate) reasons: Vec<Reason>,
     /// A fact decides.
     pub(crate) fact: bool,
+    caution: Caution,
 }
 
 impl Opinion {
+    /// None yet.
+    pub(crate) fn new(caution: Caution) -> Self {
+        Self {
+            period: None,
+            reasons: Vec::new(),
+            fact: false,
+            caution,
+        }
+    }
+
+    /// States a fact, which decides.
+    pub(crate) fn fact(&mut self, words: impl Into<String>) {
+        self.fact = true;
+        self.reasons.insert(0, Reason::new(ReasonCode::Fact, words));
+    }
+
     /// Adds an argument with its return period; the rarest decides.
     pub(crate) fn argue(&mut self, period: f64, history: f64, reason: Reason) {
-        let period = period.min(EXTRAPOLATION * history).clamp(0.0, 1e13);
+        let period = period
+            .min(self.caution.extrapolation * history)
+            .clamp(0.0, 1e13);
         let stronger = self.period.is_none_or(|p| period > p);
-        if period < WORDS {
+        if period * self.caution.sensitivity < WORDS {
             self.period = Some(self.period.map_or(period, |p| p.max(period)));
             return;
         }
@@ -118,7 +136,7 @@ impl Opinion {
         let tier = if self.fact {
             Tier::Critical
         } else {
-            rarity.map_or(Tier::Normal, Tier::from)
+            rarity.map_or(Tier::Normal, |r| self.caution.tier(r.as_secs()))
         };
         Verdict {
             tier,

@@ -8,6 +8,7 @@ use hark_api::{
 use serde::{Deserialize, Serialize};
 
 use crate::finding::Finding;
+use crate::program;
 
 /// When findings belong together, and how many are kept.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -16,8 +17,9 @@ pub struct Config {
     pub open_from: Tier,
     /// Seconds after its last finding in which an incident takes one that shares somebody.
     pub join: f64,
-    /// Seconds after its last finding in which it takes one of the whole host.
-    pub join_host: f64,
+    /// Seconds after its last finding in which it takes one of the whole host, or one that shares
+    /// no more than the control group.
+    pub join_loosely: f64,
     /// Seconds without a finding after which it is over.
     pub quiet: f64,
     /// Most incidents open at once; the one quiet for the longest time is closed for a new one.
@@ -31,7 +33,7 @@ impl Default for Config {
         Self {
             open_from: Tier::Warning,
             join: 120.0,
-            join_host: 30.0,
+            join_loosely: 30.0,
             quiet: 300.0,
             max_open: 64,
             max_evidence: 16,
@@ -80,6 +82,9 @@ struct Open {
     lead_kind: u8,
     /// How many findings of each kind followed.
     kinds: Vec<(u8, u64)>,
+    /// When it last got a finding that has more in common with it than the time: others must not
+    /// keep it open to ever more of them.
+    core: Timestamp,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -116,10 +121,13 @@ impl Grouper {
     pub fn push(&mut self, finding: &Finding) -> Vec<Change> {
         let mut changes = Vec::new();
         let parties = parties(finding);
-        if let Some(i) = self.match_open(finding, &parties) {
+        if let Some((i, shares)) = self.match_open(finding, &parties) {
             let config = self.config.clone();
             let open = &mut self.open[i];
             open.add(finding, &parties, &config);
+            if shares {
+                open.core = open.core.max(finding.time);
+            }
             changes.push(Change::Updated(open.incident.clone()));
             return changes;
         }
@@ -154,6 +162,7 @@ impl Grouper {
             lead: (String::new(), 0.0),
             lead_kind: finding.kind as u8,
             kinds: Vec::new(),
+            core: finding.time,
         };
         open.add(finding, &parties, &self.config);
         changes.push(Change::Opened(open.incident.clone()));
@@ -181,31 +190,48 @@ impl Grouper {
         Change::Closed(incident)
     }
 
-    fn match_open(&self, finding: &Finding, parties: &[Party]) -> Option<usize> {
+    /// The open incident that a finding belongs to, and whether the two have more in common than
+    /// the time.
+    fn match_open(&self, finding: &Finding, parties: &[Party]) -> Option<(usize, bool)> {
         // What the kernel reports of nobody in particular, such as a storm of resets, has the kind
         // in common; a line without a sender has nothing.
         let nameless = parties.is_empty() && finding.kind != Kind::Log;
-        let shares = |open: &Open| {
-            let same_kind = open.parties.is_empty() && open.lead_kind == finding.kind as u8;
-            nameless && same_kind
-                || parties
-                    .iter()
-                    .any(|p| open.parties.iter().any(|q| p.same(q)))
-        };
         // What the whole host shows belongs to what is going on anyway.
         let of_metrics = finding.subject.series.is_some() && finding.subject.device.is_none();
-        let of_host = of_metrics || nameless;
-        (0..self.open.len())
-            .filter(|&i| {
-                let open = &self.open[i];
-                let quiet = since(open.incident.last, finding.time);
-                let host = of_host || open.lead_kind == Kind::Metric as u8;
-                (quiet <= self.config.join && shares(open))
-                    || (quiet <= self.config.join_host && host)
-            })
-            .max_by_key(|&i| (shares(&self.open[i]), self.open[i].incident.last))
+        let matched = |open: &Open| {
+            let metrics = open.lead_kind == Kind::Metric as u8;
+            let same_kind = nameless && open.parties.is_empty();
+            let shared = |loosely: bool| {
+                let mut pairs = parties
+                    .iter()
+                    .flat_map(|p| open.parties.iter().map(move |q| (p, q)));
+                pairs.any(|(p, q)| p.is_loose() == loosely && p.same(q))
+            };
+            let close = since(open.incident.last, finding.time) <= self.config.join;
+            let loose = since(open.core, finding.time) <= self.config.join_loosely;
+            if close && (shared(false) || same_kind && open.lead_kind == finding.kind as u8) {
+                return Some(true);
+            }
+            if loose && (shared(true) || of_metrics && metrics) {
+                return Some(true);
+            }
+            let at_once = since(open.core, finding.time) <= self.config.join_loosely / 3.0;
+            (loose && (of_metrics || nameless) || at_once && metrics).then_some(false)
+        };
+        self.open
+            .iter()
+            .enumerate()
+            .filter_map(|(i, open)| Some((i, matched(open)?, open.incident.last)))
+            .max_by_key(|&(_, shares, last)| (shares, last))
+            .map(|(i, shares, _)| (i, shares))
     }
 }
+
+/// What a further finding adds to a suspicion, as a share of its weight.
+const REPEATED: f64 = 0.1;
+/// What a process weighs that a metric's rise is put down to, and what a metric weighs for the title,
+/// beside those that are told of by name.
+const INFERRED: f64 = 0.5;
 
 fn since(then: Timestamp, now: Timestamp) -> f64 {
     now.as_nanos().saturating_sub(then.as_nanos()) as f64 / 1e9
@@ -249,15 +275,26 @@ fn parties(finding: &Finding) -> Vec<Party> {
         ..
     }) = &finding.subject.process
     {
-        add("process", comm, Some(*pid), 1.0);
-        // A slice or the root holds half the host: sharing it means nothing.
-        if let Some(unit) = unit.as_deref().filter(|u| !is_slice(u)) {
+        // Who hands in a service's line, such as `logger`, does it for many.
+        let service = finding.subject.service.as_deref();
+        if finding.kind != Kind::Log || service.is_none_or(|s| s == comm) {
+            // Of a metric the process is a guess.
+            let guessed = finding.subject.series.is_some();
+            add(
+                "process",
+                comm,
+                Some(*pid),
+                if guessed { INFERRED } else { 1.0 },
+            );
+        }
+        // A slice, a login or the root holds half the host: sharing it means nothing.
+        if let Some(unit) = unit.as_deref().filter(|u| !is_wide(u)) {
             add("unit", unit, None, 0.9);
         }
         if let Some(container) = container {
             add("container", container, None, 0.9);
         }
-        if let Some(cgroup) = cgroup.as_deref().filter(|c| c.len() > 1 && !is_slice(c)) {
+        if let Some(cgroup) = cgroup.as_deref().filter(|c| c.len() > 1 && !is_wide(c)) {
             add("cgroup", cgroup, None, 0.8);
         }
     }
@@ -270,17 +307,32 @@ fn parties(finding: &Finding) -> Vec<Party> {
     parties
 }
 
-/// systemd's names are case-sensitive.
-fn is_slice(unit: &str) -> bool {
-    unit.strip_suffix(".slice").is_some()
+/// Whether a unit or control group holds what has nothing to do with each other: a slice, a login,
+/// a user's own manager. systemd's names are case-sensitive.
+fn is_wide(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    match name.rsplit_once('.') {
+        Some((_, "slice")) => true,
+        Some((name, "scope")) => name == "init" || name.starts_with("session-"),
+        Some((name, "service")) => name.starts_with("user@"),
+        _ => false,
+    }
 }
 
 impl Party {
+    /// Whether sharing it means little: it holds much that has nothing to do with each other.
+    fn is_loose(&self) -> bool {
+        self.kind == "cgroup"
+    }
+
     fn same(&self, other: &Self) -> bool {
         // A crash loop's processes differ in pid and share the name; a service often has its
         // program's name.
         let named = |k: &str| matches!(k, "process" | "service");
+        // Two shells are two things.
+        let alike = self.pid == other.pid || !program::is_interpreter(&self.name);
         self.name == other.name
+            && alike
             && (self.kind == other.kind || (named(&self.kind) && named(&other.kind)))
     }
 }
@@ -340,7 +392,8 @@ impl Open {
                 .iter_mut()
                 .find(|p| p.kind == party.kind && p.name == party.name)
             {
-                Some(known) => known.weight += add,
+                // The same said again says little more.
+                Some(known) => known.weight = known.weight.max(add) + REPEATED * add,
                 None if room => {
                     self.parties.push(Party {
                         weight: add,
@@ -363,11 +416,16 @@ impl Open {
                 share: if all > 0.0 { p.weight / all } else { 0.0 },
             })
             .collect();
-        if weight > self.lead.1 {
+        let told = if finding.subject.series.is_some() {
+            INFERRED * weight
+        } else {
+            weight
+        };
+        if told > self.lead.1 {
             if self.lead.1 > 0.0 {
                 bump(&mut self.kinds, self.lead_kind);
             }
-            self.lead = (finding.message.clone(), weight);
+            self.lead = (finding.message.clone(), told);
             self.lead_kind = finding.kind as u8;
         } else {
             bump(&mut self.kinds, finding.kind as u8);

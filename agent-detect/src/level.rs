@@ -45,9 +45,6 @@ pub(crate) fn kernel_log_fact(message: &str, opinion: &mut Opinion) {
         ("Hardware Error", "the hardware reported an error"),
     ];
     if let Some((_, words)) = FACTS.iter().find(|(pattern, _)| message.contains(pattern)) {
-        opinion.fact = true;
-        opinion
-            .reasons
-            .insert(0, Reason::new(ReasonCode::Fact, *words));
+        opinion.fact(*words);
     }
 }

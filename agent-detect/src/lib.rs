@@ -9,21 +9,25 @@
 pub mod backtest;
 mod beat;
 mod blame;
+mod caution;
 mod discovery;
 mod engine;
+mod excess;
 mod finding;
 pub mod host;
 pub mod incident;
 mod kernel;
 mod level;
 mod log;
+mod program;
 mod rate;
 pub mod series;
 pub mod tail;
 pub mod template;
 pub mod window;
 
+pub use caution::Caution;
 pub use engine::{Config, Engine, Learning, RestoreError, Severity};
-pub use finding::{EXTRAPOLATION, Finding, Subject};
+pub use finding::{Finding, Subject};
 pub use incident::{Change, Grouper};
 pub use series::Detector;

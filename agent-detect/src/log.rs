@@ -2,11 +2,12 @@
 
 use std::collections::{HashMap, HashSet};
 
-use hark_api::{Kind, Reason, ReasonCode, Timestamp};
+use hark_api::{Kind, Reason, ReasonCode, Tier, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::beat::Beat;
-use crate::discovery::{Discovery, LEARN};
+use crate::caution::Caution;
+use crate::discovery::Discovery;
 use crate::finding::{Finding, Opinion, Subject};
 use crate::rate::{self, Rate};
 use crate::series::seconds;
@@ -40,7 +41,7 @@ struct Entry {
 }
 
 /// What is learned of log lines.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct LogWatch {
     entries: HashMap<u32, Entry>,
     templates: Discovery,
@@ -50,6 +51,7 @@ pub(crate) struct LogWatch {
     orders: Discovery,
     /// Sender → its last template.
     previous: HashKeyed<u32>,
+    caution: Caution,
 }
 
 /// What is known of a line besides its template.
@@ -62,6 +64,17 @@ pub(crate) struct Line<'a> {
 }
 
 impl LogWatch {
+    pub(crate) fn new(caution: Caution) -> Self {
+        Self {
+            entries: HashMap::new(),
+            templates: Discovery::new(caution.learn),
+            pairs: HashSet::new(),
+            orders: Discovery::new(caution.learn),
+            previous: HashKeyed::default(),
+            caution,
+        }
+    }
+
     /// Judges a line, then learns it.
     pub(crate) fn push(
         &mut self,
@@ -72,7 +85,7 @@ impl LogWatch {
     ) -> Opinion {
         let now = line.time.as_nanos();
         let slot = rate::slot(now);
-        let mut opinion = Opinion::default();
+        let mut opinion = Opinion::new(self.caution);
         self.templates.advance(now);
         let watched = self.templates.watched(now);
         let active = self.entries.len().max(1) as f64;
@@ -104,15 +117,15 @@ impl LogWatch {
                         format!(
                             "new, but lines are watched for {} only; new ones are judged from {}",
                             seconds(watched),
-                            seconds(LEARN)
+                            seconds(self.caution.learn)
                         ),
                     )
                 }),
             }
-        } else if watched >= LEARN {
+        } else if watched >= self.caution.learn {
             opinion.period = Some(0.0);
         }
-        if let Some(burst) = entry.rate.add(slot) {
+        if let Some(burst) = entry.rate.add(slot, 1, self.caution.learn / rate::WINDOW) {
             opinion.argue(
                 rate::WINDOW / burst.p / active,
                 burst.history,
@@ -188,8 +201,11 @@ impl LogWatch {
             let Some(missed) = entry.beat.missed(nanos) else {
                 continue;
             };
+            if missed.history < self.caution.learn {
+                continue;
+            }
             let text = miner.text(template).unwrap_or("a line");
-            let mut opinion = Opinion::default();
+            let mut opinion = Opinion::new(self.caution);
             opinion.argue(
                 missed.period / missed.p / active,
                 missed.history,
@@ -208,6 +224,10 @@ impl LogWatch {
                     )
                 },
             );
+            let mut verdict = opinion.verdict();
+            if missed.clock {
+                verdict.tier = verdict.tier.max(Tier::Warning);
+            }
             findings.push(Finding {
                 time: now,
                 event: None,
@@ -221,7 +241,7 @@ impl LogWatch {
                     "`{text}` came every {} and has stopped",
                     seconds(missed.period)
                 ),
-                verdict: opinion.verdict(),
+                verdict,
             });
         }
         findings.sort_by_key(|f| f.subject.template);

@@ -8,8 +8,6 @@ use statrs::distribution::{DiscreteCDF, NegativeBinomial, Poisson};
 pub(crate) const WINDOW: f64 = 10.0;
 /// Windows that the baseline remembers: a day.
 const MEMORY: f64 = 8640.0;
-/// Windows before a count is judged: ten minutes.
-const LEARN: f64 = 60.0;
 
 /// A count and its baseline.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -22,6 +20,8 @@ pub(crate) struct Rate {
     windows: f64,
     mean: f64,
     mean_square: f64,
+    /// Windows with a count.
+    busy: f64,
     /// The highest count of a window so far; decays.
     highest: f64,
 }
@@ -68,17 +68,30 @@ impl Rate {
         }
     }
 
-    /// Counts one; says when the count is unusual, each time that it has grown by half since it
-    /// was last said.
-    pub(crate) fn add(&mut self, slot: i64) -> Option<Burst> {
-        if slot > self.slot {
-            self.roll(slot);
-        }
-        self.count = self.count.saturating_add(1);
+    /// Counts some; says when the count is unusual, each time that it has grown by half since it
+    /// was last said. Nothing is said before `learn` windows were seen.
+    pub(crate) fn add(&mut self, slot: i64, many: u32, learn: f64) -> Option<Burst> {
+        self.advance(slot);
+        self.count = self.count.saturating_add(many);
         if self.count < self.due {
             return None;
         }
-        self.judge()
+        self.judge(learn)
+    }
+
+    /// Goes on to a window; gives the count of the one that ended, where there were any.
+    pub(crate) fn advance(&mut self, slot: i64) -> Option<u32> {
+        if slot <= self.slot {
+            return None;
+        }
+        let ended = self.count;
+        self.roll(slot);
+        (ended > 0).then_some(ended)
+    }
+
+    /// Windows in which it counted any, as far as it remembers.
+    pub(crate) fn busy(&self) -> f64 {
+        self.busy
     }
 
     /// Whether it counted anything in the last hour.
@@ -89,6 +102,9 @@ impl Rate {
     fn roll(&mut self, slot: i64) {
         let count = f64::from(self.count);
         self.windows = (self.windows + 1.0).min(MEMORY);
+        if self.count > 0 {
+            self.busy = (self.busy + 1.0).min(self.windows);
+        }
         let a = 1.0 / self.windows;
         self.mean += a * (count - self.mean);
         self.mean_square += a * (count * count - self.mean_square);
@@ -115,10 +131,10 @@ impl Rate {
         (self.mean_square - self.mean * self.mean).max(self.mean)
     }
 
-    fn judge(&mut self) -> Option<Burst> {
+    fn judge(&mut self, learn: f64) -> Option<Burst> {
         let count = self.count;
         self.due = count.saturating_add(count / 2).saturating_add(1);
-        if self.windows < LEARN {
+        if self.windows < learn {
             return None;
         }
         // One event more than was seen, so that a quiet history is not certain of silence.
@@ -156,11 +172,11 @@ mod tests {
         let mut rate = Rate::starting(0, 0.0);
         for slot in 0..200 {
             for _ in 0..3 + slot % 3 {
-                assert_eq!(rate.add(slot), None, "window {slot}");
+                assert_eq!(rate.add(slot, 1, 60.0), None, "window {slot}");
             }
         }
         let worst = (0..100)
-            .filter_map(|_| rate.add(200))
+            .filter_map(|_| rate.add(200, 1, 60.0))
             .map(|b| b.p)
             .fold(1.0, f64::min);
         assert!(worst < 1e-9, "p {worst}");

@@ -22,6 +22,7 @@ pub(crate) static TRACEPOINTS: TracepointOffsets = TracepointOffsets::ABSENT;
 pub(crate) static SETTINGS: Settings = Settings {
     signals: !0,
     stall: 10_000_000,
+    page: 4096,
     wake_bytes: 128 << 10,
     cgroup_controller: ABSENT,
     ptrace: ABSENT,

@@ -133,6 +133,9 @@ table! {
         tcp_bytes_retrans: member("tcp_sock", &["bytes_retrans"]),
         tcp_total_retrans: member("tcp_sock", &["total_retrans"]),
         tcp_srtt_us: member("tcp_sock", &["srtt_us"]),
+        vma_start: member("vm_area_struct", &["vm_start"]),
+        vma_pgoff: member("vm_area_struct", &["vm_pgoff"]),
+        vma_file: member("vm_area_struct", &["vm_file"]),
         sock_uid: member("sock", &["sk_uid"]),
         skb_sk: member("sk_buff", &["sk"]),
         skb_protocol: member("sk_buff", &["protocol"]),
@@ -217,6 +220,8 @@ pub struct Settings {
     pub signals: u64,
     /// Waits for memory of this many nanoseconds and more are told.
     pub stall: u64,
+    /// Bytes of a page of memory.
+    pub page: u64,
     /// The reader is woken when this many bytes wait in the ring buffer.
     pub wake_bytes: u32,
     /// Index of the cgroup v1 controller whose group is told; [`ABSENT`] tells the v2 group.

@@ -3,6 +3,7 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+mod fault;
 mod filter;
 mod histogram;
 mod layout;
@@ -11,6 +12,7 @@ mod record;
 mod stall;
 mod warning;
 
+pub use fault::{FaultRecord, NAMES_LEN};
 pub use filter::{
     IGNORE_CGROUPS, IGNORE_COMMANDS, IGNORE_UIDS, IGNORED_CGROUPS_MAX, IGNORED_MAX, RateKey,
     WATCH_PREFIX_MAX, WATCH_READS, WATCH_WRITES, WATCHED_MAX, WITHHELD_MAX, WithheldKey,

@@ -9,6 +9,7 @@
 mod block;
 mod budget;
 mod capability;
+mod crash;
 mod dns;
 mod emit;
 mod failure;

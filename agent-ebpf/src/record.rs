@@ -55,11 +55,13 @@ pub enum Kind {
     Reclaim,
     /// [`crate::DnsRecord`].
     Dns,
+    /// [`crate::FaultRecord`].
+    Fault,
 }
 
 impl Kind {
     /// Every one, in the order of their numbers.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::Exec,
         Self::Fork,
         Self::Exit,
@@ -81,6 +83,7 @@ impl Kind {
         Self::File,
         Self::Reclaim,
         Self::Dns,
+        Self::Fault,
     ];
 }
 

@@ -16,9 +16,15 @@ const SI_KERNEL: i32 = 0x80;
 const SIGCHLD: u32 = 17;
 
 /// Offset of `si_code` in `siginfo_t`, which is part of the ABI.
-const SI_CODE: u32 = 8;
+pub(crate) const SI_CODE: u32 = 8;
 /// Offset of `si_addr`.
-const SI_ADDR: u32 = 16;
+pub(crate) const SI_ADDR: u32 = 16;
+
+/// Whether a fault raised the signal: SIGILL, SIGTRAP, SIGBUS, SIGFPE and SIGSEGV carry an address then.
+#[inline(always)]
+pub(crate) fn is_fault(signal: u32, code: i32) -> bool {
+    code > 0 && code != SI_KERNEL && matches!(signal, 4 | 5 | 7 | 8 | 11)
+}
 
 // kernel: signal_generate(int sig, struct kernel_siginfo *info, struct task_struct *task, int group, int result)
 #[btf_tracepoint(function = "signal_generate")]
@@ -42,8 +48,6 @@ pub(crate) fn signal_generate(ctx: BtfTracePointContext) -> i32 {
     if signal == SIGCHLD && code > 0 {
         return 0;
     }
-    // SIGILL, SIGTRAP, SIGBUS, SIGFPE and SIGSEGV carry an address when a fault raised them.
-    let fault = code > 0 && code != SI_KERNEL && matches!(signal, 4 | 5 | 7 | 8 | 11);
     let receiver: u64 = ctx.arg::<*const u8>(2) as u64;
     let receiver = task_at(receiver);
     let sender = current_task();
@@ -55,7 +59,7 @@ pub(crate) fn signal_generate(ctx: BtfTracePointContext) -> i32 {
         SignalRecord {
             header: header(Kind::Signal, receiver),
             sender,
-            address: if fault { address } else { 0 },
+            address: if is_fault(signal, code) { address } else { 0 },
             signal,
             code,
             result: ctx.arg::<i32>(4) as u32,

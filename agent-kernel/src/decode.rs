@@ -20,6 +20,7 @@ use crate::latency;
 use crate::table::Table;
 
 pub(crate) mod dns;
+mod fault;
 mod stall;
 mod syscall;
 mod warning;
@@ -102,6 +103,10 @@ impl Decoder {
             Kind::File => warning::file(bytes, table)?,
             Kind::Reclaim => stall::reclaim(bytes, table)?,
             Kind::Dns => dns::decode(bytes, table)?,
+            Kind::Fault => {
+                fault::decode(bytes, table)?;
+                return Ok(None);
+            }
             Kind::BlockError => (None, Data::BlockError(block_error(bytes)?)),
         };
         if quiet {
@@ -292,6 +297,7 @@ fn signal(bytes: &[u8], table: &mut Table) -> Result<(Option<Process>, Data), Ma
             && matches!(record.signal, 4 | 5 | 7 | 8 | 11)
             && record.code != 0x80)
             .then_some(record.address),
+        fault: table.take_fault(record.header.task.tid).map(Box::new),
     });
     Ok((Some(table.describe(&record.header.task)), data))
 }

@@ -6,9 +6,11 @@ use std::sync::Arc;
 use hark_api::{Process, Timestamp};
 
 mod dns;
+mod fault;
 mod stall;
 
 pub use dns::Dns;
+pub use fault::Fault;
 pub use stall::{ListenOverflow, PressureStall, Reclaim, SyscallFailures};
 
 /// Something that the kernel told.
@@ -153,6 +155,8 @@ pub struct Signal {
     pub sender: Option<Sender>,
     /// The address that a fault was about, for signals that faults raise.
     pub address: Option<u64>,
+    /// Where it happened, for signals that faults raise; absent before Linux 5.17.
+    pub fault: Option<Box<Fault>>,
 }
 
 /// What became of a signal, as in the kernel's `trace_signal_generate`.

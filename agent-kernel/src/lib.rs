@@ -43,7 +43,7 @@ pub use btf::{Btf, BtfError};
 pub use error::Error;
 pub use event::{
     BlockError, BpfLoad, CapabilityDenied, Cause, ConnectOutcome, Data, Dns, Ends, Exec, Exit,
-    ExitStatus, FileAccess, FileOperation, Fork, FsError, HungThread, Identity, KernelEvent,
+    ExitStatus, Fault, FileAccess, FileOperation, Fork, FsError, HungThread, Identity, KernelEvent,
     KernelLine, ListenOverflow, Module, Mount, OomKill, Owner, PressureStall, Privilege, Ptrace,
     Reclaim, Sender, Signal, SignalResult, SyscallFailures, TcpAccept, TcpClose, TcpConnect,
     TcpReset, TcpRetransmit, Withheld,

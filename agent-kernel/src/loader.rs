@@ -174,6 +174,7 @@ fn load_object(
     let settings = [Settings {
         signals: options.signals,
         stall: u64::try_from(options.stall.as_nanos()).unwrap_or(u64::MAX),
+        page: rustix::param::page_size() as u64,
         wake_bytes: ring_bytes / 4,
         cgroup_controller: if hierarchy.v1 {
             layout.memory_controller

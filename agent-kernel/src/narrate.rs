@@ -4,6 +4,7 @@ use hark_api::{Event, EventId, Fields, Kind, Level, Source, Timestamp, Verdict};
 use rustix::io::Errno;
 
 mod audit;
+mod fault;
 mod network;
 mod stall;
 mod storm;
@@ -234,7 +235,11 @@ fn narrate_signal(signal: &Signal, who: &str, fields: &mut Fields) -> String {
         format!("{}[{}] sent {name} to {who}", sender.comm, sender.pid)
     } else if let Some(address) = signal.address {
         fields.set("address", format!("{address:#x}"));
-        format!("{who} got {name} for a fault at {address:#x}")
+        let mut line = format!("{who} got {name} for a fault at {address:#x}");
+        if let Some(fault) = &signal.fault {
+            line.push_str(&fault::place(fault, fields));
+        }
+        line
     } else {
         format!("{who} got {name} from the kernel")
     }

@@ -106,6 +106,8 @@ pub(crate) const PROGRAMS: &[Program] = &[
     ),
     // Paths of control groups are found in /proc without it, if later.
     optional(Feature::Process, "cgroup_mkdir", Hook::Btf("cgroup_mkdir")),
+    // Before the next one, whose event it adds to. Needs Linux 5.17.
+    optional(Feature::Signal, "fault_place", Hook::Btf("signal_generate")),
     program(
         Feature::Signal,
         "signal_generate",

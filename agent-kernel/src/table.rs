@@ -7,6 +7,7 @@ use hark_api::Process;
 use hark_ebpf::Task;
 
 use crate::cgroup::{Cgroup, Cgroups, Hierarchy};
+use crate::event::Fault;
 use crate::procfs;
 
 /// How long an ended process is remembered, for events that come late.
@@ -41,6 +42,9 @@ impl Entry {
     }
 }
 
+/// Faults that are kept.
+const MAX_FAULTS: usize = 16;
+
 /// The processes by id; bounded.
 #[derive(Debug)]
 pub(crate) struct Table {
@@ -49,6 +53,8 @@ pub(crate) struct Table {
     ended: VecDeque<(u64, u32)>,
     cgroups: Cgroups,
     max: usize,
+    /// Faults of threads, whose signals are told next; the earliest first.
+    faults: VecDeque<(u32, Fault)>,
     /// How many could not be remembered because the table was full of running ones.
     pub(crate) overflowed: u64,
 }
@@ -70,8 +76,23 @@ impl Table {
             ended: VecDeque::new(),
             cgroups: Cgroups::seed(hierarchy),
             max: max.max(1),
+            faults: VecDeque::new(),
             overflowed: 0,
         }
+    }
+
+    /// Keeps a thread's fault for the event of its signal. That may never come: a budget may hold it back.
+    pub(crate) fn note_fault(&mut self, tid: u32, fault: Fault) {
+        if self.faults.len() >= MAX_FAULTS {
+            self.faults.pop_front();
+        }
+        self.faults.push_back((tid, fault));
+    }
+
+    /// The last fault of a thread, once.
+    pub(crate) fn take_fault(&mut self, tid: u32) -> Option<Fault> {
+        let index = self.faults.iter().rposition(|(t, _)| *t == tid)?;
+        self.faults.remove(index).map(|(_, fault)| fault)
     }
 
     /// The control groups.

@@ -41,9 +41,10 @@ fn named_by_programs() -> Prototypes {
                 Some((since, name)) => (version(since).expect(line), name),
                 None => (FIRST, head),
             };
-            let types = arguments.split(", ").map(type_of).collect();
-            let former = all.entry(name.to_owned()).or_default().insert(since, types);
-            assert_eq!(former, None, "named twice: {line}");
+            let types: Vec<String> = arguments.split(", ").map(type_of).collect();
+            let former = all.entry(name.to_owned()).or_default();
+            let is_same = former.entry(since).or_insert_with(|| types.clone()) == &types;
+            assert!(is_same, "named twice, and not the same: {line}");
         }
     }
     all

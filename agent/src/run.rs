@@ -117,6 +117,8 @@ pub fn run(overrides: &Overrides) -> Result<(), RunError> {
             processes,
             commit_events: config.pipeline.commit_events,
             checkpoint_interval: config.detect.checkpoint_interval.0,
+            detect: config.detect.engine(),
+            keep_forks: config.kernel.keep_forks,
         },
     )
     .map_err(RunError::Thread)?;

@@ -10,7 +10,7 @@ mod error;
 mod moment;
 mod rarity;
 mod remedy;
-mod units;
+pub(crate) use hark_api::units;
 
 use std::process::ExitCode;
 

@@ -1,6 +1,7 @@
 //! The chores of hark: build, check, benchmark. `cargo xtask help` lists them.
 #![forbid(unsafe_code)]
 
+mod agent;
 #[cfg(feature = "bench")]
 mod bench;
 #[cfg(not(feature = "bench"))]
@@ -13,6 +14,7 @@ mod digest;
 mod error;
 mod licenses;
 mod run;
+mod scenarios;
 mod screenshot;
 mod test;
 mod up;
@@ -48,6 +50,8 @@ enum Chore {
     Screenshot(screenshot::Args),
     /// Measure: every number in the docs comes from one of these
     Bench(bench::Args),
+    /// Cause faults on this host, and see whether hark finds them
+    Scenarios(scenarios::Args),
     /// Boot other kernels in virtual machines, and show what hark hears in them
     Vm(vm::Args),
 }
@@ -62,6 +66,7 @@ fn main() -> ExitCode {
         Chore::CheckPrototypes(args) => check_prototypes::run(&args),
         Chore::Screenshot(args) => screenshot::run(&args),
         Chore::Bench(args) => bench::run(args),
+        Chore::Scenarios(args) => scenarios::run(&args),
         Chore::Vm(args) => vm::run(&args),
     };
     match done {

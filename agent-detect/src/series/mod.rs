@@ -4,6 +4,7 @@ mod level;
 mod rhythm;
 mod season;
 
+use hark_api::units::number;
 use hark_api::{Reason, ReasonCode, ReturnPeriod, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -248,8 +249,8 @@ impl Detector {
         let season = score.season.expected.map_or_else(String::new, |expected| {
             let offset = self.offset.unwrap_or(0.0);
             format!(
-                "this phase of its period usually shows {:.4}",
-                expected + offset
+                "this phase of its period usually shows {}",
+                number(expected + offset)
             )
         });
         let mut parts = [

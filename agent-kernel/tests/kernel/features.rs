@@ -64,8 +64,8 @@ fn programs_tell_their_cost_where_the_kernel_counts_it() {
         let signal = features.iter().find(|f| f.name == "signal")?;
         signal
             .programs
-            .first()
-            .filter(|program| program.runs > Some(0))
+            .iter()
+            .find(|program| program.name == "signal_generate" && program.runs > Some(0))
             .cloned()
     });
     assert_eq!(cost.name, "signal_generate");

@@ -1,6 +1,6 @@
 use std::process::{Child, Command};
 
-use hark_kernel::{Data, Feature, Options, Sender, SignalResult};
+use hark_kernel::{Data, Fault, Feature, Options, Sender, SignalResult};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::listener::{Listener, assert_recent, options, pid, wait_until};
@@ -87,6 +87,49 @@ fn what_becomes_of_a_signal_is_told() {
     child.wait().expect("end");
 }
 
+/// Where the fault was; `None` before Linux 5.17, where it is not told.
+fn fault_of(signal: &hark_kernel::Signal) -> Option<Fault> {
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").expect("/proc");
+    let mut numbers = release
+        .split(|c: char| !c.is_ascii_digit())
+        .map_while(|number| number.parse::<u32>().ok());
+    let is_told = (numbers.next(), numbers.next()) >= (Some(5), Some(17));
+    assert_eq!(signal.fault.is_some(), is_told);
+    signal.fault.as_deref().cloned()
+}
+
+#[test]
+fn a_fault_in_a_mapped_file_is_told_with_the_file() {
+    let Some(listener) = Listener::start(&[Feature::Signal]) else {
+        return;
+    };
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().canonicalize().expect("a path").join("cut");
+    let script = "import mmap, os, sys\n\
+                  f = os.open(sys.argv[1], os.O_RDWR | os.O_CREAT)\n\
+                  os.truncate(f, 12288)\n\
+                  m = mmap.mmap(f, 12288)\n\
+                  os.truncate(f, 0)\n\
+                  m[8195]";
+    let mut child = Command::new("python3")
+        .args(["-c", script])
+        .arg(&path)
+        .spawn()
+        .expect("python3");
+    child.wait().expect("end");
+    let (_, signal) = listener.wait("the fault", |event| match &event.data {
+        Data::Signal(signal) if pid(event) == Some(child.id()) && signal.signal == 7 => {
+            Some(signal.clone())
+        }
+        _ => None,
+    });
+    if let Some(fault) = fault_of(&signal) {
+        let path = path.display().to_string();
+        assert_eq!(fault.file, Some((path, 8195)));
+        assert_ne!(fault.instruction, 0);
+    }
+}
+
 #[test]
 fn a_fault_is_told_with_its_address() {
     let Some(listener) = Listener::start(&[Feature::Signal, Feature::Process]) else {
@@ -105,6 +148,12 @@ fn a_fault_is_told_with_its_address() {
         _ => None,
     });
     assert_eq!(signal.address, Some(0x1234));
+    if let Some(fault) = fault_of(&signal) {
+        assert_ne!(fault.instruction, 0);
+        let (file, offset) = fault.file.expect("the C library's file");
+        assert!(file.starts_with('/') && file.contains(".so"), "{file}");
+        assert!(offset > 0);
+    }
     assert_eq!(signal.code, 1, "SEGV_MAPERR");
     assert_eq!(signal.sender, None);
     assert!(

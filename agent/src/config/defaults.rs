@@ -206,6 +206,22 @@ impl Default for Detect {
     fn default() -> Self {
         Self {
             checkpoint_interval: Span::secs(300),
+            learn: Span::secs(600),
+            sensitivity: 1,
+        }
+    }
+}
+
+impl Detect {
+    /// In the detectors' own terms.
+    pub fn engine(&self) -> hark_detect::Config {
+        hark_detect::Config {
+            caution: hark_detect::Caution {
+                learn: self.learn.0.as_secs_f64(),
+                sensitivity: f64::from(self.sensitivity),
+                ..hark_detect::Caution::default()
+            },
+            ..hark_detect::Config::default()
         }
     }
 }

@@ -167,7 +167,7 @@ pub struct Kernel {
     pub extra_features: Vec<String>,
     /// Waits while the kernel takes memory back are told from this length on; all are counted.
     pub stall: Span,
-    /// Whether every fork is kept as an event; forks are counted and processes known without it.
+    /// Whether every fork is kept as an event; without it forks are counted, and kept where unusually many.
     pub keep_forks: bool,
     /// Size of the ring buffer.
     pub ring: Size,
@@ -205,6 +205,10 @@ pub struct Vitals {
 pub struct Detect {
     /// How often what was learned is saved.
     pub checkpoint_interval: Span,
+    /// How long everything new is taken as usual: programs, log lines, and how many of each.
+    pub learn: Span,
+    /// Return periods count this many times as long when a tier is given: more than 1 alarms sooner.
+    pub sensitivity: u32,
 }
 
 /// The agent's own log, on standard error.
@@ -344,6 +348,11 @@ impl Config {
             self.detect.checkpoint_interval.0.as_secs() >= 1,
             "detect.checkpoint_interval",
             "must be at least 1s",
+        );
+        check(
+            (1..=1_000_000).contains(&self.detect.sensitivity),
+            "detect.sensitivity",
+            "must be from 1 to 1000000",
         );
         if let Err(error) = self
             .log

@@ -37,9 +37,11 @@ impl Keeper {
     ///
     /// # Errors
     /// When the system refuses a thread.
-    pub(super) fn start(store: Store) -> std::io::Result<(Engine, Self, JoinHandle<()>)> {
-        let config = Config::default();
-        let engine = restore(&store, &config);
+    pub(super) fn start(
+        store: Store,
+        config: &Config,
+    ) -> std::io::Result<(Engine, Self, JoinHandle<()>)> {
+        let engine = restore(&store, config);
         let next = store
             .incidents(None, false, 1)
             .ok()

@@ -64,6 +64,10 @@ pub struct Parts {
     pub commit_events: usize,
     /// How often what was learned is saved.
     pub checkpoint_interval: Duration,
+    /// How the detectors watch.
+    pub detect: hark_detect::Config,
+    /// Whether forks are kept that are not unusual.
+    pub keep_forks: bool,
 }
 
 /// The running threads.
@@ -89,7 +93,7 @@ impl Pipeline {
             .name("hark-commit".into())
             .spawn(move || committer.run(&to_commit))?;
         let next_id = parts.store.next_event_id().0;
-        let (engine, keeper, keep) = keep::Keeper::start(parts.store)?;
+        let (engine, keeper, keep) = keep::Keeper::start(parts.store, &parts.detect)?;
         let scorer = score::Scorer {
             engine,
             keeper,
@@ -98,6 +102,7 @@ impl Pipeline {
             enricher: enrich::Enricher::new(parts.processes),
             next_id,
             checkpoint_interval: parts.checkpoint_interval,
+            keep_forks: parts.keep_forks,
         };
         let taken = queue.clone();
         let score = std::thread::Builder::new()

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
 
-use hark_api::{Event, Timestamp};
+use hark_api::{Event, Kind, Tier, Timestamp};
 use hark_detect::{Engine, Finding};
 
 use super::enrich::Enricher;
@@ -32,6 +32,7 @@ pub(super) struct Scorer {
     pub(super) enricher: Enricher,
     pub(super) next_id: u64,
     pub(super) checkpoint_interval: Duration,
+    pub(super) keep_forks: bool,
 }
 
 impl Scorer {
@@ -100,11 +101,17 @@ impl Scorer {
     }
 
     fn add(&mut self, mut batch: Batch, group: &mut Group) {
-        for event in &mut batch.events {
-            self.number(event);
+        batch.events.retain_mut(|event| {
+            event.id.0 = self.next_id;
             self.enricher.enrich(event, batch.origin);
             self.engine.event(event);
-        }
+            // Forks are many and say nothing by themselves: they are counted, and kept where the
+            // count is unusual.
+            let keeps =
+                self.keep_forks || event.kind != Kind::Fork || event.verdict.tier > Tier::Normal;
+            self.next_id += u64::from(keeps);
+            keeps
+        });
         self.counters
             .source(batch.source)
             .received
@@ -122,10 +129,9 @@ impl Scorer {
     }
 
     fn judge_second(&mut self, second: &Second, group: &mut Group) {
-        self.engine.vitals(&second.reading.vitals);
-        let findings = self
-            .engine
-            .samples(second.reading.vitals.time, &second.samples);
+        let mut findings = self.engine.vitals(&second.reading.vitals);
+        let time = second.reading.vitals.time;
+        findings.extend(self.engine.samples(time, &second.samples));
         self.add_findings(findings, group);
     }
 

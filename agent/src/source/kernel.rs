@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use hark_api::Timestamp;
-use hark_kernel::{Data, Kernel, KernelEvent};
+use hark_kernel::{Kernel, KernelEvent};
 
 use crate::config;
 use crate::counters::Counters;
@@ -25,21 +25,19 @@ pub fn start(
     counters: Arc<Counters>,
     on_thread: impl FnOnce() + Send + 'static,
 ) -> Result<Kernel, hark_kernel::Error> {
-    let keep_forks = config.keep_forks;
     let mut on_thread = Some(on_thread);
     Kernel::start(&config.options(), move |batch| {
         if let Some(on_thread) = on_thread.take() {
             on_thread();
         }
-        take(batch, keep_forks, &queue, &counters);
+        take(batch, &queue, &counters);
     })
 }
 
-fn take(batch: &mut Vec<KernelEvent>, keep_forks: bool, queue: &Queue, counters: &Counters) {
+fn take(batch: &mut Vec<KernelEvent>, queue: &Queue, counters: &Counters) {
     let received = Timestamp::now();
     let mut events = batch
         .drain(..)
-        .filter(|event| keep_forks || !matches!(event.data, Data::Fork(_)))
         .map(|event| event.into_event(received))
         .peekable();
     while events.peek().is_some() {

@@ -2,6 +2,8 @@
 //!
 //! `workload.rs` makes events, `watcher.rs` hears them: hark, or a peer with the same tracepoint.
 
+mod agent;
+mod peers;
 mod watcher;
 mod workload;
 
@@ -22,9 +24,15 @@ pub(crate) struct Args {
     /// Runs of each pair of workload and listener
     #[arg(long, default_value_t = 7)]
     runs: usize,
-    /// Signals, and a twentieth and a hundredth as many connections and executions, in a run
+    /// Signals in a run; twenty times as many calls, and fewer of what costs more
     #[arg(long, default_value_t = 100_000)]
     events: usize,
+    /// Only this workload; may be repeated
+    #[arg(long, value_enum)]
+    only: Vec<Workload>,
+    /// An agent's program: its CPU time at 1,000 executions a second is measured, too
+    #[arg(long)]
+    agent: Option<std::path::PathBuf>,
 }
 
 /// What a listener did to a workload.
@@ -34,8 +42,8 @@ struct Measured {
     costs: Vec<f64>,
     /// CPU time of the listener.
     listener: Duration,
-    /// Events heard.
-    heard: u64,
+    /// Events heard; absent where it tells none.
+    heard: Option<u64>,
     /// Events caused.
     caused: u64,
 }
@@ -54,10 +62,14 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
         args.runs
     );
     for workload in Workload::ALL {
-        let count = (args.events / workload.weight()).max(1);
+        if !args.only.is_empty() && !args.only.contains(&workload) {
+            continue;
+        }
+        let count = workload.count(args.events);
         let before = measure(args.runs, workload, count, &mut Watcher::Nobody)?;
         let mut rows = Vec::new();
-        for mut watcher in watcher::all(workload)? {
+        for watcher in watcher::all(workload) {
+            let mut watcher = watcher?;
             if let Some(reason) = watcher.wait_until_ready(workload)? {
                 println!("{} is left out: {reason}", watcher.name());
                 continue;
@@ -67,7 +79,13 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
         let after = measure(args.runs, workload, count, &mut Watcher::Nobody)?;
         report(workload, count, &before, &rows, &after);
     }
-    watcher::report_programs(args.events)
+    if args.only.is_empty() {
+        watcher::report_programs(args.events)?;
+    }
+    match &args.agent {
+        Some(program) => agent::measure(program),
+        None => Ok(()),
+    }
 }
 
 fn measure(
@@ -96,7 +114,7 @@ fn measure(
         name: watcher.name(),
         costs,
         listener,
-        heard,
+        heard: watcher.tells().then_some(heard),
         caused,
     })
 }
@@ -125,13 +143,19 @@ fn report(
     println!("|---|---:|---:|---:|---:|");
     let base_median = median(before).min(median(after));
     for row in rows {
+        let (heard, share) = match row.heard {
+            Some(heard) => (
+                heard,
+                format!("{:.2} %", 100.0 * heard as f64 / row.caused as f64),
+            ),
+            None => (row.caused, "not told".to_owned()),
+        };
         println!(
-            "| {} | {:.0} ns | {:.0} ns | {:.0} ns | {:.2} % |",
+            "| {} | {:.0} ns | {:.0} ns | {:.0} ns | {share} |",
             row.name,
             least(row) - base,
             median(row) - base_median,
-            row.listener.as_nanos() as f64 / row.heard.max(1) as f64,
-            100.0 * row.heard as f64 / row.caused as f64,
+            row.listener.as_nanos() as f64 / heard.max(1) as f64,
         );
     }
 }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use hark_kernel::{Data, Feature, Kernel, KernelEvent, Options};
 
+use super::peers;
 use super::workload::{Workload, process_time, ticks};
 use crate::error::Error;
 
@@ -20,6 +21,9 @@ pub(super) enum Watcher {
 
 /// hark, as the agent runs it, up to the point where it hands events on.
 pub(super) struct Hark {
+    name: &'static str,
+    /// Whether it tells these events one by one.
+    tells: bool,
     kernel: Kernel,
     heard: Arc<AtomicU64>,
 }
@@ -27,6 +31,7 @@ pub(super) struct Hark {
 /// Another program, whose lines are counted.
 pub(super) struct Peer {
     name: &'static str,
+    tells: bool,
     child: Child,
     heard: Arc<AtomicU64>,
 }
@@ -38,92 +43,25 @@ impl Drop for Peer {
     }
 }
 
-const fn feature(workload: Workload) -> Feature {
-    match workload {
-        Workload::Signals => Feature::Signal,
-        Workload::Connections => Feature::Tcp,
-        Workload::Executions => Feature::Process,
-    }
-}
-
-/// Name, program and arguments of the peers of a workload, and what their lines have in them that
-/// tell of an event.
-fn peers(workload: Workload) -> [(&'static str, &'static [&'static str], &'static str); 3] {
-    match workload {
-        Workload::Signals => [
-            (
-                "bpftrace 'printf' on signal_generate",
-                &[
-                    "bpftrace",
-                    "-e",
-                    "tracepoint:signal:signal_generate { printf(\"%d %s %d %d %d\\n\", pid, comm, \
-                     args->sig, args->pid, args->result) }",
-                ],
-                " 18 ",
-            ),
-            ("sigsnoop (libbpf-tools)", &["sigsnoop", "-s", "18"], " 18 "),
-            (
-                "perf trace -e signal:signal_generate",
-                &["perf", "trace", "-a", "-e", "signal:signal_generate"],
-                "sig: 18",
-            ),
-        ],
-        Workload::Connections => [
-            (
-                "bpftrace 'printf' on inet_sock_set_state",
-                &[
-                    "bpftrace",
-                    "-e",
-                    "tracepoint:sock:inet_sock_set_state /args->oldstate == 2 && args->newstate == 1/ \
-                     { printf(\"%d %s %d %d up\\n\", pid, comm, args->sport, args->dport) }",
-                ],
-                " up",
-            ),
-            (
-                "tcpstates (libbpf-tools)",
-                &["tcpstates"],
-                "SYN_SENT    -> ESTABLISHED",
-            ),
-            (
-                "perf trace -e sock:inet_sock_set_state",
-                &["perf", "trace", "-a", "-e", "sock:inet_sock_set_state"],
-                "oldstate: 2, newstate: 1,",
-            ),
-        ],
-        Workload::Executions => [
-            (
-                "bpftrace 'printf' on sched_process_exec",
-                &[
-                    "bpftrace",
-                    "-e",
-                    "tracepoint:sched:sched_process_exec { printf(\"%d %s %s\\n\", pid, comm, \
-                     str(args->filename)) }",
-                ],
-                "/bin/true",
-            ),
-            ("execsnoop (libbpf-tools)", &["execsnoop"], "/bin/true"),
-            (
-                "perf trace -e sched:sched_process_exec",
-                &["perf", "trace", "-a", "-e", "sched:sched_process_exec"],
-                "/bin/true",
-            ),
-        ],
-    }
-}
-
 /// Everybody who can listen to this, one at a time: each starts as it is asked for.
-pub(super) fn all(workload: Workload) -> Result<impl Iterator<Item = Watcher>, Error> {
-    let hark = Watcher::Hark(Box::new(Hark::start(&[feature(workload)], false)?));
-    let peers = peers(workload)
+pub(super) fn all(workload: Workload) -> impl Iterator<Item = Result<Watcher, Error>> {
+    let hark = peers::of_hark(workload)
+        .iter()
+        .map(move |(name, features)| Hark::start(name, features, workload, false));
+    let peers = peers::others(workload)
         .into_iter()
-        .filter_map(|(name, command, marker)| {
-            Peer::start(name, command, marker).map(Watcher::Peer)
-        });
-    Ok(std::iter::once(hark).chain(peers))
+        .filter_map(|peer| Peer::start(&peer).map(|peer| Ok(Watcher::Peer(peer))));
+    hark.map(|hark| Ok(Watcher::Hark(Box::new(hark?))))
+        .chain(peers)
 }
 
 impl Hark {
-    fn start(features: &[Feature], statistics: bool) -> Result<Self, Error> {
+    fn start(
+        name: &'static str,
+        features: &[Feature],
+        workload: Workload,
+        statistics: bool,
+    ) -> Result<Self, Error> {
         let heard = Arc::new(AtomicU64::new(0));
         let count = Arc::clone(&heard);
         let own = std::process::id();
@@ -137,7 +75,13 @@ impl Hark {
             count.fetch_add(ours as u64, Relaxed);
         })
         .map_err(|error| Error::Check(error.to_string()))?;
-        Ok(Self { kernel, heard })
+        let tells = workload.is_told();
+        Ok(Self {
+            name,
+            tells,
+            kernel,
+            heard,
+        })
     }
 }
 
@@ -150,12 +94,19 @@ fn is_ours(event: &KernelEvent, own: u32) -> bool {
         }
         Data::TcpConnect(_) => process.is_some_and(|p| p.pid == own),
         Data::Exec(_) => process.is_some_and(|p| p.ppid == Some(own)),
+        Data::FileAccess(_) => process.is_some_and(|p| p.pid == own),
         _ => false,
     }
 }
 
 impl Peer {
-    fn start(name: &'static str, command: &[&str], marker: &'static str) -> Option<Self> {
+    fn start(peer: &peers::Peer) -> Option<Self> {
+        let peers::Peer {
+            name,
+            command,
+            marker,
+            tells,
+        } = *peer;
         let mut child = Command::new("stdbuf")
             .arg("-oL")
             .args(command)
@@ -180,7 +131,12 @@ impl Peer {
                 }
             });
         }
-        Some(Self { name, child, heard })
+        Some(Self {
+            name,
+            tells,
+            child,
+            heard,
+        })
     }
 }
 
@@ -188,8 +144,17 @@ impl Watcher {
     pub(super) fn name(&self) -> &'static str {
         match self {
             Self::Nobody => "nobody",
-            Self::Hark(_) => "hark",
+            Self::Hark(hark) => hark.name,
             Self::Peer(peer) => peer.name,
+        }
+    }
+
+    /// Whether it tells each event, so that what it hears can be counted.
+    pub(super) fn tells(&self) -> bool {
+        match self {
+            Self::Nobody => false,
+            Self::Hark(hark) => hark.tells,
+            Self::Peer(peer) => peer.tells,
         }
     }
 
@@ -204,7 +169,7 @@ impl Watcher {
     /// Causes events until one is heard. Answers why none is, where it cannot listen.
     pub(super) fn wait_until_ready(&mut self, workload: Workload) -> Result<Option<String>, Error> {
         let start = Instant::now();
-        while self.heard() == 0 {
+        while self.heard() == 0 && !matches!(self, Self::Hark(hark) if !hark.tells) {
             if let Self::Peer(peer) = self
                 && let Ok(Some(status)) = peer.child.try_wait()
             {
@@ -248,9 +213,9 @@ impl Watcher {
 /// What each of hark's programs takes, as the kernel counts it: in a pass of its own, for counting
 /// costs, too.
 pub(super) fn report_programs(events: usize) -> Result<(), Error> {
-    let hark = Hark::start(Feature::ALL, true)?;
+    let hark = Hark::start("hark", Feature::ALL, Workload::Signals, true)?;
     for workload in Workload::ALL {
-        workload.cause((events / workload.weight()).max(1))?;
+        workload.cause(workload.count(events))?;
     }
     println!("\nhark's programs, as the kernel counts them (BPF statistics)\n");
     println!("| program | hook | runs | a run |\n|---|---|---:|---:|");

@@ -1,6 +1,6 @@
 //! What happens in the kernel, for the listeners to hear.
 
-use std::net::{TcpListener, TcpStream};
+use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -10,8 +10,11 @@ use rustix::time::{ClockId, clock_gettime};
 use crate::error::Error;
 
 /// Many of one kind of event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum Workload {
+    Calls,
+    Opens,
+    Packets,
     Signals,
     Connections,
     Executions,
@@ -33,19 +36,39 @@ impl Cost {
 }
 
 impl Workload {
-    pub(super) const ALL: [Self; 3] = [Self::Signals, Self::Connections, Self::Executions];
+    pub(super) const ALL: [Self; 6] = [
+        Self::Calls,
+        Self::Opens,
+        Self::Packets,
+        Self::Signals,
+        Self::Connections,
+        Self::Executions,
+    ];
 
-    /// How many signals one of these is worth.
-    pub(super) const fn weight(self) -> usize {
-        match self {
-            Self::Signals => 1,
-            Self::Connections => 20,
-            Self::Executions => 100,
-        }
+    /// How many in the time of so many signals, about.
+    pub(super) fn count(self, signals: usize) -> usize {
+        let count = match self {
+            Self::Calls => signals * 20,
+            Self::Opens | Self::Signals => signals,
+            Self::Packets => signals / 2,
+            Self::Connections => signals / 20,
+            Self::Executions => signals / 100,
+        };
+        count.max(1)
+    }
+
+    /// Whether those who listen tell each.
+    pub(super) const fn is_told(self) -> bool {
+        matches!(self, Self::Signals | Self::Connections | Self::Executions)
     }
 
     pub(super) fn describe(self, count: usize) -> String {
         match self {
+            Self::Calls => format!("{count} calls of getppid"),
+            Self::Opens => format!("{count} openings of /dev/null, with close,"),
+            Self::Packets => {
+                format!("{count} UDP packets over the loopback device, sent and received,")
+            }
             Self::Signals => format!("{count} signals"),
             Self::Connections => format!("{count} TCP connections, opened and closed,"),
             Self::Executions => format!("{count} executions of /bin/true, with fork and end,"),
@@ -55,6 +78,9 @@ impl Workload {
     /// Causes this many events.
     pub(super) fn cause(self, count: usize) -> Result<Cost, Error> {
         match self {
+            Self::Calls => calls(count),
+            Self::Opens => opens(count),
+            Self::Packets => packets(count),
             Self::Signals => signals(count),
             Self::Connections => connections(count),
             Self::Executions => executions(count),
@@ -95,6 +121,39 @@ fn thread_cost(cause: impl FnOnce() -> Result<(), Error>) -> Result<Cost, Error>
         thread,
         children: Duration::ZERO,
     })
+}
+
+/// A system call that does next to nothing.
+fn calls(count: usize) -> Result<Cost, Error> {
+    thread_cost(|| {
+        for _ in 0..count {
+            std::hint::black_box(rustix::process::getppid());
+        }
+        Ok(())
+    })
+}
+
+fn opens(count: usize) -> Result<Cost, Error> {
+    thread_cost(|| {
+        for _ in 0..count {
+            std::fs::File::open("/dev/null").map_err(|error| failed(&error))?;
+        }
+        Ok(())
+    })
+}
+
+fn packets(count: usize) -> Result<Cost, Error> {
+    let cause = || -> std::io::Result<()> {
+        let receiver = UdpSocket::bind("127.0.0.1:0")?;
+        let sender = UdpSocket::bind("127.0.0.1:0")?;
+        sender.connect(receiver.local_addr()?)?;
+        for _ in 0..count {
+            sender.send(&[7; 64])?;
+            receiver.recv(&mut [0; 64])?;
+        }
+        Ok(())
+    };
+    thread_cost(|| cause().map_err(|error| failed(&error)))
 }
 
 /// SIGCONT to a process that sleeps: nothing happens but the signal.

@@ -1,0 +1,281 @@
+//! Commands that use far more of the CPUs or the disks than they ever did.
+//!
+//! What a command uses, all its processes together, is held against its own past; what remains is
+//! held against how far commands went beyond their pasts before, on this host. So a program that
+//! is new but busy says much on a host where that never happens, and nothing on one that builds
+//! software.
+
+use std::collections::HashMap;
+
+use hark_api::vitals::ProcessUse;
+use hark_api::{Kind, Process, Reason, ReasonCode, Tier, Timestamp, Vitals};
+use serde::{Deserialize, Serialize};
+
+use crate::caution::Caution;
+use crate::finding::{Finding, Opinion, Subject};
+use crate::series::seconds;
+
+/// Most commands that are remembered.
+const MAX_COMMANDS: usize = 4096;
+/// Most excesses of the past that are remembered, of each resource.
+const MAX_PAST: usize = 512;
+/// Seconds that an excess, or a command that does not run, is remembered: a week.
+const MEMORY: f64 = 7.0 * 86_400.0;
+/// Weight of a second in what counts as used now: what lasts a second is no hog.
+const NOW: f64 = 0.4;
+/// Weight of a second in what a command is used to.
+const USED_TO: f64 = 0.05;
+
+/// What is watched.
+#[derive(Clone, Copy, Debug)]
+struct Resource {
+    /// Less than this beyond the past is never looked at.
+    floor: f64,
+    of: fn(&ProcessUse) -> f64,
+}
+
+const RESOURCES: [Resource; 2] = [
+    // CPUs.
+    Resource {
+        floor: 0.03,
+        of: |p| p.cpu,
+    },
+    // Bytes a second.
+    Resource {
+        floor: 4_194_304.0,
+        of: |p| p.read_bytes.unwrap_or(0.0) + p.write_bytes.unwrap_or(0.0),
+    },
+];
+
+fn words(resource: usize, value: f64) -> String {
+    if resource == 0 {
+        format!("{value:.2} CPUs")
+    } else {
+        format!("{:.0} MB a second from and to disks", value / 1e6)
+    }
+}
+
+/// What a command uses of one resource.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+struct Use {
+    now: f64,
+    used_to: f64,
+    /// The largest excess since it last was back to what it is used to; 0 when it is.
+    excess: f64,
+    told: Tier,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct Command {
+    uses: [Use; RESOURCES.len()],
+    last: i64,
+}
+
+/// Watches commands.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Excess {
+    commands: HashMap<String, Command>,
+    /// Excesses that are over: when, and how far.
+    past: [Vec<(i64, f64)>; RESOURCES.len()],
+    start: Option<i64>,
+    caution: Caution,
+}
+
+impl Excess {
+    pub(crate) fn new(caution: Caution) -> Self {
+        Self {
+            commands: HashMap::new(),
+            past: [const { Vec::new() }; RESOURCES.len()],
+            start: None,
+            caution,
+        }
+    }
+
+    /// Judges a reading, then learns it.
+    pub(crate) fn push(&mut self, vitals: &Vitals) -> Vec<Finding> {
+        let now = vitals.time.as_nanos();
+        let start = *self.start.get_or_insert(now);
+        let watched = now.saturating_sub(start) as f64 / 1e9;
+        // Of each command, what it uses in all and its busiest process.
+        let mut running: HashMap<&str, [(f64, Option<&ProcessUse>); RESOURCES.len()]> =
+            HashMap::new();
+        for process in &vitals.processes {
+            let uses = running.entry(&process.comm).or_default();
+            for (resource, (sum, busiest)) in RESOURCES.iter().zip(uses) {
+                let used = (resource.of)(process);
+                *sum += used;
+                if busiest.is_none_or(|b| (resource.of)(b) < used) {
+                    *busiest = Some(process);
+                }
+            }
+        }
+        for name in running.keys() {
+            if !self.commands.contains_key(*name) && self.commands.len() < MAX_COMMANDS {
+                self.commands.insert((*name).to_owned(), Command::default());
+            }
+        }
+        let mut findings = Vec::new();
+        for (name, command) in &mut self.commands {
+            let uses = running.get(name.as_str());
+            if uses.is_some() {
+                command.last = now;
+            }
+            for (i, resource) in RESOURCES.iter().enumerate() {
+                let (sum, busiest) = uses.map_or((0.0, None), |uses| uses[i]);
+                let used = &mut command.uses[i];
+                used.now += NOW * (sum - used.now);
+                let excess = used.now - used.used_to;
+                if excess > 0.0 {
+                    used.used_to += USED_TO * excess;
+                }
+                if watched < self.caution.learn {
+                    // Everything is new: what runs now is what it is used to.
+                    used.used_to = used.used_to.max(used.now);
+                    continue;
+                }
+                if excess < resource.floor / 2.0 {
+                    if used.excess >= resource.floor {
+                        let past = &mut self.past[i];
+                        if past.len() >= MAX_PAST {
+                            past.remove(0);
+                        }
+                        past.push((now, used.excess));
+                    }
+                    (used.excess, used.told) = (0.0, Tier::Normal);
+                    continue;
+                }
+                if excess <= used.excess.max(resource.floor) {
+                    continue;
+                }
+                used.excess = excess;
+                let past = self.past[i].iter().map(|&(_, e)| e);
+                let as_large = past.clone().filter(|&e| e >= excess).count() as f64;
+                // Beyond all that was seen the tail is taken as heavy, a Pareto of index 2.
+                let largest = past.filter(|&e| e < excess).fold(resource.floor, f64::max);
+                let period = watched / (as_large + (largest / excess).powi(2));
+                let mut opinion = Opinion::new(self.caution);
+                opinion.argue(
+                    period,
+                    watched,
+                    Reason {
+                        value: Some(used.now),
+                        band: Some((0.0, used.used_to)),
+                        history: Some(watched),
+                        ..Reason::new(
+                            ReasonCode::Novelty,
+                            format!(
+                                "commands went that far beyond what they are used to {as_large} times in {}",
+                                seconds(watched)
+                            ),
+                        )
+                    },
+                );
+                let verdict = opinion.verdict();
+                if verdict.tier <= used.told {
+                    continue;
+                }
+                used.told = verdict.tier;
+                let usual = (used.used_to - USED_TO / (1.0 - USED_TO) * excess).max(0.0);
+                findings.push(Finding {
+                    time: vitals.time,
+                    event: None,
+                    kind: Kind::Metric,
+                    subject: Subject {
+                        process: busiest.map(process),
+                        ..Subject::default()
+                    },
+                    message: format!(
+                        "{name} uses {}, {}",
+                        words(i, sum),
+                        if usual < resource.floor {
+                            "and hardly any before".to_owned()
+                        } else {
+                            format!("and at most {} before", words(i, usual))
+                        }
+                    ),
+                    verdict,
+                });
+            }
+        }
+        self.forget(vitals.time);
+        findings.sort_by(|a, b| a.message.cmp(&b.message));
+        findings
+    }
+
+    fn forget(&mut self, now: Timestamp) {
+        let oldest = now.as_nanos().saturating_sub((MEMORY * 1e9) as i64);
+        self.commands.retain(|_, command| command.last >= oldest);
+        for past in &mut self.past {
+            past.retain(|&(at, _)| at >= oldest);
+        }
+        if self.commands.len() >= MAX_COMMANDS {
+            // Names that are never used again, as builds and tests make them.
+            let hour_ago = now.as_nanos().saturating_sub(3_600_000_000_000);
+            self.commands.retain(|_, command| command.last >= hour_ago);
+        }
+    }
+}
+
+fn process(p: &ProcessUse) -> Process {
+    Process {
+        pid: p.pid,
+        ppid: Some(p.ppid),
+        uid: Some(p.uid),
+        comm: p.comm.clone(),
+        ..Process::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reading(second: i64, processes: &[(&str, f64)]) -> Vitals {
+        let used = |&(comm, cpu): &(&str, f64)| ProcessUse {
+            pid: 1,
+            ppid: 1,
+            uid: 0,
+            comm: comm.to_owned(),
+            state: 'R',
+            cpu,
+            rss: 0,
+            read_bytes: None,
+            write_bytes: None,
+            threads: 1,
+            started: 0.0,
+        };
+        Vitals {
+            time: Timestamp::from_nanos(second * 1_000_000_000),
+            processes: processes.iter().map(used).collect(),
+            ..Vitals::default()
+        }
+    }
+
+    #[test]
+    fn a_new_hog_is_named_within_seconds_and_a_known_one_is_not() {
+        let mut excess = Excess::new(Caution::default());
+        for second in 0..3600 {
+            let busy = if second % 300 < 20 { 1.0 } else { 0.1 };
+            let found = excess.push(&reading(second, &[("backup", busy), ("web", 0.2)]));
+            assert_eq!(found, [], "second {second}");
+        }
+        let found: Vec<Finding> = (3600..3605)
+            .flat_map(|second| excess.push(&reading(second, &[("web", 0.2), ("hog", 1.0)])))
+            .collect();
+        let last = found.last().expect("found");
+        assert!(last.verdict.tier >= Tier::Warning, "{last:?}");
+        assert_eq!(last.message, "hog uses 1.00 CPUs, and hardly any before");
+        assert_eq!(last.subject.process.as_ref().expect("named").comm, "hog");
+    }
+
+    #[test]
+    fn where_new_programs_are_always_busy_one_more_says_nothing() {
+        let mut excess = Excess::new(Caution::default());
+        for second in 0..7200 {
+            let name = format!("test-{}", second / 30);
+            let found = excess.push(&reading(second, &[(name.as_str(), 1.0)]));
+            // The first few after learning are news.
+            assert!(second < 1200 || found.is_empty(), "{second}: {found:?}");
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! What the agent says of a fault.
+
+use std::path::Path;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use serde_json::Value;
+
+use crate::agent;
+use crate::scenarios::fault::Fault;
+
+/// What came of a fault.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Outcome {
+    /// Seconds from its onset to when the agent told of it.
+    pub(super) after: Option<f64>,
+    /// The incident's tier, or the event's where no incident was opened.
+    pub(super) tier: String,
+    /// The incident's title, or the event's message.
+    pub(super) title: String,
+    /// Whether the first suspect is the right one; none where nobody was named.
+    pub(super) culprit: Option<bool>,
+    /// Who was suspected most.
+    pub(super) suspect: String,
+    /// Whether it became an incident.
+    pub(super) incident: bool,
+}
+
+/// Milliseconds since 1970.
+pub(super) fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// Milliseconds since 1970 of a time as the agent writes it.
+fn millis(time: &Value) -> Option<u64> {
+    let text = time.as_str()?.strip_suffix('Z')?;
+    let (date, clock) = text.split_once('T')?;
+    let mut date = date.split('-').map(|part| part.parse::<i64>().ok());
+    let (year, month, day) = (date.next()??, date.next()??, date.next()??);
+    let mut clock = clock.split(':').map(|part| part.parse::<f64>().ok());
+    let (hour, minute, second) = (clock.next()??, clock.next()??, clock.next()??);
+    // Days since 1970 of a date of the Gregorian calendar, years beginning in March.
+    let year = if month <= 2 { year - 1 } else { year };
+    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    let days = 365 * year + year / 4 - year / 100 + year / 400 + of_year - 719_468;
+    let seconds = days as f64 * 86_400.0 + hour * 3600.0 + minute * 60.0 + second;
+    Some((seconds * 1000.0) as u64)
+}
+
+/// Waits until the agent tells of the fault, and a little longer for what follows.
+pub(super) fn watch(
+    socket: &Path,
+    fault: &Fault,
+    onset: u64,
+    limit: Duration,
+    further: Duration,
+) -> Outcome {
+    let started = Instant::now();
+    let mut outcome = Outcome::default();
+    let mut until = started + limit;
+    while Instant::now() < until {
+        if let Some(incident) = incident(socket, fault, onset) {
+            if outcome.after.is_none() {
+                outcome.after = Some(started.elapsed().as_secs_f64());
+            }
+            if !outcome.incident {
+                outcome.incident = true;
+                until = until.min(Instant::now() + further);
+            }
+            take(&mut outcome, fault, &incident);
+        } else if outcome.after.is_none()
+            && let Some(event) = event(socket, fault, onset)
+        {
+            outcome.after = Some(started.elapsed().as_secs_f64());
+            let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+            outcome.tier = text(&event["verdict"]["tier"]);
+            outcome.title = text(&event["message"]);
+        }
+        std::thread::sleep(Duration::from_millis(250));
+    }
+    outcome
+}
+
+fn take(outcome: &mut Outcome, fault: &Fault, incident: &Value) {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    outcome.tier = text(&incident["tier"]);
+    outcome.title = text(&incident["title"]);
+    let first = &incident["suspects"][0]["name"];
+    outcome.suspect = text(first);
+    outcome.culprit = first.as_str().map(|name| is_culprit(fault, name));
+}
+
+fn is_culprit(fault: &Fault, name: &str) -> bool {
+    fault.culprits.contains(&name)
+}
+
+/// The incident that names a culprit and has evidence from after the onset.
+fn incident(socket: &Path, fault: &Fault, onset: u64) -> Option<Value> {
+    let page = agent::get(socket, "/incidents?limit=20")?;
+    let named = |incident: &&Value| {
+        let suspects = incident["suspects"].as_array();
+        suspects.is_some_and(|all| {
+            all.iter()
+                .filter_map(|s| s["name"].as_str())
+                .any(|name| is_culprit(fault, name))
+        })
+    };
+    let since = |incident: &&Value| millis(&incident["last"]).is_some_and(|last| last >= onset);
+    let incidents = page["incidents"].as_array()?;
+    incidents.iter().filter(since).find(named).cloned()
+}
+
+/// An event above normal that names a culprit.
+fn event(socket: &Path, fault: &Fault, onset: u64) -> Option<Value> {
+    let page = agent::get(socket, "/events?limit=100&order=newest&q=tier%3E%3Dnotice")?;
+    let named = |event: &&Value| {
+        let names = [&event["service"], &event["process"]["comm"]];
+        names
+            .iter()
+            .filter_map(|name| name.as_str())
+            .any(|name| is_culprit(fault, name))
+    };
+    let since = |event: &&Value| millis(&event["time"]).is_some_and(|time| time >= onset);
+    let events = page["events"].as_array()?;
+    events.iter().filter(since).find(named).cloned()
+}
+
+/// Incidents that were opened since a time, by tier.
+pub(super) fn opened(socket: &Path, since: u64) -> Vec<(String, String)> {
+    let page = agent::get(socket, "/incidents?limit=1000");
+    let incidents = page.as_ref().and_then(|page| page["incidents"].as_array());
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    incidents
+        .into_iter()
+        .flatten()
+        .filter(|incident| millis(&incident["start"]).is_some_and(|start| start >= since))
+        .map(|incident| (text(&incident["tier"]), text(&incident["title"])))
+        .collect()
+}
+
+/// Whether the kernel tells the agent of processes.
+pub(super) fn hears_the_kernel(socket: &Path) -> bool {
+    let status = agent::get(socket, "/status");
+    let features = status.as_ref().and_then(|s| s["features"].as_array());
+    features.is_some_and(|all| {
+        all.iter()
+            .any(|f| f["name"] == "process" && f["state"]["is"] == "on")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_read() {
+        let read = |text: &str| millis(&Value::from(text));
+        assert_eq!(read("1970-01-01T00:00:00Z"), Some(0));
+        assert_eq!(read("2024-02-29T12:00:00.25Z"), Some(1_709_208_000_250));
+        assert_eq!(read("yesterday"), None);
+    }
+}
