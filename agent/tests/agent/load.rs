@@ -116,7 +116,7 @@ impl Load {
             if self.stop.load(Ordering::Relaxed) {
                 return;
             }
-            let messages: Vec<_> = (0..1 + batch * 7 % 40)
+            let messages: Vec<_> = (0..=batch * 7 % 40)
                 .map(|i| format!("keyed {sender} {batch} {i}"))
                 .collect();
             let lines: String = messages
