@@ -159,6 +159,10 @@ pub struct SeriesData {
     /// where the series is not watched.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub band: Option<Band>,
+    /// The periods in seconds that its detectors have learned, one a resolution at most.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "openapi", oai(default))]
+    pub periods: Vec<f64>,
 }
 
 /// The processes that run.

@@ -73,17 +73,19 @@ impl AgentArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Console")]
 pub(crate) struct ConsoleArgs {
-    /// Colours of the console
-    #[arg(long, env = "HARK_THEME", value_name = "THEME", default_value = "dark")]
-    pub(crate) theme: ThemeName,
-    /// How many events the console keeps at hand
+    /// The console's configuration file [default: ~/.config/hark/console.toml]
+    #[arg(long, env = "HARK_CONSOLE_CONFIG", value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Colours of the console [default: dark]
+    #[arg(long, env = "HARK_THEME", value_name = "THEME")]
+    pub(crate) theme: Option<ThemeName>,
+    /// How many events the console keeps at hand [default: 100000]
     #[arg(
         long,
         value_name = "N",
-        default_value_t = 100_000,
         value_parser = clap::value_parser!(u32).range(1_000..=10_000_000)
     )]
-    pub(crate) keep: u32,
+    pub(crate) keep: Option<u32>,
     /// Record the session to a new file
     #[arg(long, value_name = "FILE")]
     pub(crate) record: Option<PathBuf>,
@@ -141,6 +143,8 @@ pub(crate) enum Command {
     Top(TopArgs),
     /// Show the agent's state
     Status(OutputArgs),
+    /// Write the console's configuration file as it is where nothing is set, with all names
+    Config,
     /// Write a completion script for a shell
     Completions {
         /// The shell

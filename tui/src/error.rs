@@ -21,6 +21,9 @@ pub(crate) enum Error {
     /// The console was started without a terminal.
     #[error("the console needs a terminal; see `hark --help` for the commands that do not")]
     NoTerminal,
+    /// The console's configuration file is wrong.
+    #[error("{0}")]
+    Config(String),
     /// A recording of a session cannot be written or read.
     #[error("{0}")]
     Recording(String),
@@ -48,7 +51,7 @@ impl Error {
     /// The exit code, as the help text documents it.
     pub(crate) fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
-            Self::Filter { .. } | Self::NoTerminal => 2,
+            Self::Filter { .. } | Self::NoTerminal | Self::Config(_) => 2,
             Self::Agent(error) if error.is_unreachable() => 3,
             Self::Agent(_) => 4,
             Self::Io(_) | Self::Recording(_) => 5,

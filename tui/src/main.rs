@@ -49,6 +49,7 @@ fn run(cli: Cli, matches: &clap::ArgMatches) -> Result<ExitCode, Error> {
         Some(Command::Top(args)) => runtime.block_on(command::top::run(&client, &args)),
         Some(Command::Status(args)) => runtime.block_on(command::status::run(&client, &args)),
         Some(Command::Completions { shell }) => command::completions::run(shell),
+        Some(Command::Config) => command::config::run(),
         Some(Command::Man) => command::completions::man(),
     };
     // A read of standard input may still hang in a thread; it is not waited for.

@@ -195,6 +195,13 @@ impl Engine {
         series.map(|(key, watched)| (key, watched.detector.bands().collect()))
     }
 
+    /// Every watched series that has a rhythm, with its periods in seconds.
+    pub fn periods(&self) -> impl Iterator<Item = (&SeriesKey, Vec<f64>)> {
+        let series = self.series.iter();
+        let periods = series.map(|(key, watched)| (key, watched.detector.periods().collect()));
+        periods.filter(|(_, periods): &(_, Vec<f64>)| !periods.is_empty())
+    }
+
     /// What is watched and how long it still learns.
     pub fn learning(&self) -> Learning {
         let remaining = self.series.values().map(|s| s.detector.learning());

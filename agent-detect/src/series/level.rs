@@ -114,6 +114,11 @@ impl Level {
             + self.peaks.capacity() * size_of::<(u64, f64)>()
     }
 
+    /// The learned period in points.
+    pub(crate) fn period(&self) -> Option<f64> {
+        self.season.period()
+    }
+
     /// How many points it saw.
     pub(crate) fn seen(&self) -> u64 {
         self.step

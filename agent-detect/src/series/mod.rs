@@ -322,6 +322,14 @@ impl Detector {
         size_of::<Self>() + levels + self.gathers.capacity() * size_of::<Gather>()
     }
 
+    /// The learned periods in seconds, one a resolution at most.
+    pub fn periods(&self) -> impl Iterator<Item = f64> {
+        let levels = self.levels.iter().zip(&self.config.levels);
+        levels.filter_map(|(level, &factor)| {
+            Some(level.period()? * self.config.step * f64::from(factor))
+        })
+    }
+
     /// What is expected at each resolution, without those that still learn.
     pub fn bands(&self) -> impl Iterator<Item = Band> {
         let offset = self.offset.unwrap_or(0.0);

@@ -58,6 +58,11 @@ impl Season {
         })
     }
 
+    /// The learned period in points.
+    pub(crate) fn period(&self) -> Option<f64> {
+        self.learned.as_ref().map(|learned| learned.period)
+    }
+
     pub(crate) fn push(&mut self, value: f64, window: &Window) -> Phased {
         self.seen += 1;
         let phased = self

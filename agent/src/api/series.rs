@@ -107,9 +107,10 @@ impl SeriesApi {
                 ApiError::new(ProblemKind::NotFound, format!("there is no series {key}")).into(),
             );
         }
-        let band = self.0.insight.bands().of(&key, step.secs() as f64);
+        let bands = self.0.insight.bands();
         Ok(Answer(SeriesData {
-            band,
+            band: bands.of(&key, step.secs() as f64),
+            periods: bands.periods(&key),
             key,
             step: step.secs() as u32,
             points: points

@@ -20,19 +20,28 @@ pub struct Insight {
     bands: Mutex<Arc<Bands>>,
 }
 
-/// Where each series is expected to lie, as of the last seconds.
+/// Where each series is expected to lie, and its rhythms, as of the last seconds.
 #[derive(Debug, Default)]
-pub struct Bands(HashMap<SeriesKey, Vec<series::Band>>);
+pub struct Bands {
+    bands: HashMap<SeriesKey, Vec<series::Band>>,
+    /// In seconds.
+    periods: HashMap<SeriesKey, Vec<f64>>,
+}
 
 impl Bands {
     /// Where means over so many seconds are expected to lie; `None` where that is not known.
     pub fn of(&self, key: &SeriesKey, step: f64) -> Option<Band> {
-        let mut bands = self.0.get(key)?.iter();
+        let mut bands = self.bands.get(key)?.iter();
         let band = bands.find(|band| (band.step / step - 1.0).abs() < 1e-6)?;
         Some(Band {
             low: band.low,
             high: band.high,
         })
+    }
+
+    /// The learned periods of a series in seconds.
+    pub fn periods(&self, key: &SeriesKey) -> Vec<f64> {
+        self.periods.get(key).cloned().unwrap_or_default()
     }
 }
 
@@ -62,7 +71,13 @@ impl Insight {
 
     pub(super) fn set_bands(&self, engine: &Engine) {
         let bands = engine.bands().map(|(key, bands)| (key.clone(), bands));
-        let bands = Arc::new(Bands(bands.collect()));
+        let periods = engine
+            .periods()
+            .map(|(key, periods)| (key.clone(), periods));
+        let bands = Arc::new(Bands {
+            bands: bands.collect(),
+            periods: periods.collect(),
+        });
         *self.bands.lock().unwrap_or_else(PoisonError::into_inner) = bands;
     }
 

@@ -1,6 +1,7 @@
 //! The commands for the shell, one file each.
 
 pub(crate) mod completions;
+pub(crate) mod config;
 pub(crate) mod incidents;
 mod output;
 pub(crate) mod query;

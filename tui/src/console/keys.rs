@@ -1,5 +1,7 @@
 //! What keys do: one table, from which the console acts, and shows its help, footer and palette.
 
+use std::borrow::Cow;
+
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::state::Tab;
@@ -56,11 +58,40 @@ pub(crate) enum Action {
     Copy,
     /// Write what is seen to a file.
     Export,
+    /// Write what comes to a file, or no more.
+    Record,
+    /// The rhythms of a curve instead of itself, or back.
+    Spectrum,
     Retry,
     NextTheme,
     Redraw,
     /// A click on a row, counted from the first one drawn.
     Row(u16),
+}
+
+impl Action {
+    /// Its name in the configuration file: the action's own, in small letters.
+    pub(crate) fn name(self) -> String {
+        match self {
+            Self::Scroll(lines) if lines < 0 => return "scroll-up".to_owned(),
+            Self::Scroll(_) => return "scroll-down".to_owned(),
+            _ => {}
+        }
+        let mut name = String::new();
+        for c in format!("{self:?}").chars() {
+            match c {
+                '(' | ')' => {}
+                c if c.is_uppercase() => {
+                    if !name.is_empty() {
+                        name.push('-');
+                    }
+                    name.extend(c.to_lowercase());
+                }
+                c => name.push(c),
+            }
+        }
+        name
+    }
 }
 
 /// Where a selection or a text goes.
@@ -95,6 +126,51 @@ impl Key {
         // Shift is in the character already; terminals differ in telling it besides.
         let modifiers = event.modifiers - KeyModifiers::SHIFT;
         self.0 == event.code && self.1 == modifiers
+    }
+
+    /// A key by its name, as [`Key::name`] gives it.
+    ///
+    /// # Errors
+    /// There is no such key.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let (modifiers, name) = match text.strip_prefix("Ctrl-") {
+            Some(name) if !name.is_empty() => (KeyModifiers::CONTROL, name),
+            _ => (KeyModifiers::NONE, text),
+        };
+        let mut chars = name.chars();
+        let code = match (chars.next(), chars.next()) {
+            (Some('↑'), None) => KeyCode::Up,
+            (Some('↓'), None) => KeyCode::Down,
+            (Some('←'), None) => KeyCode::Left,
+            (Some('→'), None) => KeyCode::Right,
+            (Some(c), None) if !c.is_control() && !c.is_whitespace() => KeyCode::Char(c),
+            _ => match name {
+                "Space" => KeyCode::Char(' '),
+                "Enter" => KeyCode::Enter,
+                "Esc" => KeyCode::Esc,
+                "Tab" => KeyCode::Tab,
+                "Shift-Tab" => KeyCode::BackTab,
+                "Backspace" => KeyCode::Backspace,
+                "Del" | "Delete" => KeyCode::Delete,
+                "Ins" | "Insert" => KeyCode::Insert,
+                "Home" => KeyCode::Home,
+                "End" => KeyCode::End,
+                "PgUp" => KeyCode::PageUp,
+                "PgDn" => KeyCode::PageDown,
+                "Up" => KeyCode::Up,
+                "Down" => KeyCode::Down,
+                "Left" => KeyCode::Left,
+                "Right" => KeyCode::Right,
+                _ => {
+                    let number = name.strip_prefix('F').and_then(|n| n.parse().ok());
+                    let number = number.filter(|n| (1..=12).contains(n));
+                    KeyCode::F(number.ok_or_else(|| {
+                        format!("there is no key {text:?}; write x, Ctrl-x, Space, Enter, Up or F5")
+                    })?)
+                }
+            },
+        };
+        Ok(Self(code, modifiers))
     }
 
     /// The key as people call it.
@@ -204,6 +280,7 @@ pub(crate) const BINDINGS: &[Binding] = &[
     bind(&[ch('/'), ch('f')], Action::Filter, METRICS, Some("search"), "Search in the names of metrics"),
     bind(&[ch('+'), ch('=')], Action::ZoomIn, CURVES, Some("closer"), "Look at less time, closer"),
     bind(&[ch('-')], Action::ZoomOut, CURVES, Some("wider"), "Look at more time"),
+    bind(&[ch('F')], Action::Spectrum, METRICS, Some("rhythms"), "The rhythms of the curve, with the periods that were learned; or the curve again"),
     bind(&[ch('P')], Action::Pin, METRICS, Some("pin"), "Keep this series on the screen beside the next, or no more"),
     bind(&[ch('/'), ch('f')], Action::Filter, NOT_METRICS, Some("filter"), "Filter events: tier>=warning service:web \"text\" -level:debug"),
     bind(&[key(KeyCode::Esc), key(KeyCode::Backspace)], Action::Back, EVERYWHERE, None, "Close what is open, then clear the filter"),
@@ -227,6 +304,7 @@ pub(crate) const BINDINGS: &[Binding] = &[
     bind(&[ch('N')], Action::PreviousUnusual, EVENTS, None, "To the unusual event before; at the start of the list, back in time"),
     bind(&[ch('y')], Action::Copy, COPIED, None, "Copy the selected event as JSON (OSC 52)"),
     bind(&[ch('E')], Action::Export, EVERYWHERE, None, "Export what is seen to a file: .json, .csv or .txt"),
+    bind(&[ch('R')], Action::Record, EVERYWHERE, None, "Record the session to a file, or stop"),
     bind(&[ch('j'), key(KeyCode::Down)], Action::Move(Move::Down), EVERYWHERE, None, "Down"),
     bind(&[ch('k'), key(KeyCode::Up)], Action::Move(Move::Up), EVERYWHERE, None, "Up"),
     bind(&[ch('J')], Action::Scroll(1), DETAILS, None, "Scroll the detail down"),
@@ -252,12 +330,60 @@ pub(crate) const BINDINGS: &[Binding] = &[
     bind(&[ch('q'), ctrl('c')], Action::Quit, EVERYWHERE, Some("quit"), "Quit"),
 ];
 
-/// What a key does in a view.
-pub(crate) fn action(event: KeyEvent, tab: Tab) -> Option<Action> {
-    BINDINGS
-        .iter()
-        .find(|b| b.place.has(tab) && b.keys.iter().any(|key| key.is(event)))
-        .map(|b| b.action)
+/// The keys as they are set: for each of [`BINDINGS`] its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Keymap(Vec<Cow<'static, [Key]>>);
+
+impl Default for Keymap {
+    fn default() -> Self {
+        let keys = BINDINGS.iter().map(|binding| Cow::Borrowed(binding.keys));
+        Self(keys.collect())
+    }
+}
+
+impl Keymap {
+    /// All bindings with their keys.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (&'static Binding, &[Key])> {
+        BINDINGS.iter().zip(self.0.iter().map(AsRef::as_ref))
+    }
+
+    /// What a key does in a view. The first binding that fits wins.
+    pub(crate) fn action(&self, event: KeyEvent, tab: Tab) -> Option<Action> {
+        let mut here = self.all().filter(|(binding, _)| binding.place.has(tab));
+        let found = here.find(|(_, keys)| keys.iter().any(|key| key.is(event)));
+        found.map(|(binding, _)| binding.action)
+    }
+
+    /// Gives an action other keys, wherever it has some.
+    pub(crate) fn set(&mut self, name: &str, keys: &[Key]) {
+        for (slot, binding) in self.0.iter_mut().zip(BINDINGS) {
+            if binding.action.name() == name {
+                *slot = Cow::Owned(keys.to_vec());
+            }
+        }
+    }
+
+    /// A key with two meanings in one view, in words.
+    pub(crate) fn conflict(&self) -> Option<String> {
+        for tab in Tab::ALL {
+            let mut seen: Vec<(Key, Action)> = Vec::new();
+            for (binding, keys) in self.all().filter(|(b, _)| b.place.has(tab)) {
+                for key in keys {
+                    if let Some((_, other)) = seen.iter().find(|(k, _)| k == key) {
+                        return Some(format!(
+                            "`{}` is both `{}` and `{}` in the view {}",
+                            key.name(),
+                            other.name(),
+                            binding.action.name(),
+                            tab.name()
+                        ));
+                    }
+                    seen.push((*key, binding.action));
+                }
+            }
+        }
+        None
+    }
 }
 
 #[cfg(test)]
@@ -266,24 +392,46 @@ mod tests {
 
     #[test]
     fn no_key_has_two_meanings_in_one_view() {
-        for tab in Tab::ALL {
-            let mut seen: Vec<Key> = Vec::new();
-            for binding in BINDINGS.iter().filter(|b| b.place.has(tab)) {
-                for key in binding.keys {
-                    assert!(!seen.contains(key), "{} twice in {tab:?}", key.name());
-                    seen.push(*key);
-                }
+        assert_eq!(Keymap::default().conflict(), None);
+        let mut keys = Keymap::default();
+        keys.set("export", &[ch('q')]);
+        assert!(keys.conflict().is_some());
+    }
+
+    #[test]
+    fn every_key_is_found_by_its_name_and_every_action_has_one() {
+        for binding in BINDINGS {
+            for key in binding.keys {
+                assert_eq!(Key::parse(&key.name()), Ok(*key));
             }
+            let name = binding.action.name();
+            assert!(
+                name.chars().all(|c| c.is_ascii_lowercase() || c == '-'),
+                "{name}"
+            );
         }
+        assert!(Key::parse("").is_err() && Key::parse("F99").is_err());
+    }
+
+    #[test]
+    fn keys_that_are_set_do_it_instead() {
+        let mut keys = Keymap::default();
+        keys.set("quit", &[Key::parse("Ctrl-q").expect("a key")]);
+        let event = |code, modifiers| KeyEvent::new(KeyCode::Char(code), modifiers);
+        let quits = |event| keys.action(event, Tab::Events) == Some(Action::Quit);
+        assert!(quits(event('q', KeyModifiers::CONTROL)));
+        assert!(!quits(event('q', KeyModifiers::NONE)));
     }
 
     #[test]
     fn capitals_are_told_with_or_without_shift() {
         for modifiers in [KeyModifiers::NONE, KeyModifiers::SHIFT] {
             let event = KeyEvent::new(KeyCode::Char('G'), modifiers);
-            assert_eq!(action(event, Tab::Events), Some(Action::Move(Move::Last)));
+            let action = Keymap::default().action(event, Tab::Events);
+            assert_eq!(action, Some(Action::Move(Move::Last)));
         }
         let event = KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL);
-        assert_eq!(action(event, Tab::Health), Some(Action::Quit));
+        let action = Keymap::default().action(event, Tab::Health);
+        assert_eq!(action, Some(Action::Quit));
     }
 }

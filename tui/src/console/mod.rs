@@ -2,6 +2,7 @@
 //! changes the `state` by them, `view` draws it. Nothing is drawn but when something changed, and
 //! of many changes only the last is drawn.
 
+pub(crate) mod config;
 mod connection;
 mod export;
 mod keys;
@@ -31,7 +32,7 @@ use tokio::signal::unix::{Signal, SignalKind};
 use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 
-use crate::cli::ConsoleArgs;
+use crate::cli::{ConsoleArgs, ThemeName};
 use crate::error::Error;
 use recording::{Clock, Recorder, Replay};
 use state::{App, Link};
@@ -39,6 +40,8 @@ use terminal::Screen;
 use theme::{Depth, Theme};
 use update::Effect;
 
+/// Events that are kept at hand unless told otherwise.
+const KEEP: u32 = 100_000;
 /// News that may wait; whoever brings more waits.
 const NEWS: usize = 64;
 /// News taken in before keys are looked at again.
@@ -53,16 +56,21 @@ pub(crate) async fn run(client: Client, args: &ConsoleArgs) -> Result<ExitCode, 
     if !io::stdout().is_terminal() || !io::stdin().is_terminal() {
         return Err(Error::NoTerminal);
     }
-    let theme = Theme::new(args.theme, Depth::detect());
-    let mut app = App::new(client.endpoint().to_string(), theme, args.keep as usize);
+    // Before the screen is taken: what is wrong is said on the terminal as it was.
+    let config = config::load(args.config.as_deref())?;
+    let theme = args.theme.or(config.theme).unwrap_or(ThemeName::Dark);
+    let theme = Theme::new(theme, Depth::detect()).with(&config.colours);
+    let keep = args.keep.or(config.keep).unwrap_or(KEEP);
+    let mut app = App::new(client.endpoint().to_string(), theme, keep as usize);
+    app.keys = config.keys;
     app.is_local = matches!(client.endpoint(), Endpoint::Unix(_));
-    // Before the screen is taken: what is wrong with a file is said on the terminal as it was.
     let path = args.replay.as_ref();
     let replay = path
         .map(|path| Replay::open(path, args.speed))
         .transpose()?;
     let path = args.record.as_ref();
     let mut recorder = path.map(|path| Recorder::new(path)).transpose()?;
+    app.is_recording = recorder.is_some();
     let mut signals = Signals::new()?;
     let mut screen = Screen::take()?;
     let (news_in, mut news) = mpsc::channel(NEWS);
@@ -135,6 +143,7 @@ pub(crate) async fn run(client: Client, args: &ConsoleArgs) -> Result<ExitCode, 
                             let written = export::write(&app, &path, screen.area()?);
                             update::exported(&mut app, written);
                         }
+                        Some(Effect::Record(path)) => record(&mut app, &mut recorder, path),
                         Some(Effect::Copy(text)) => screen.copy(&text)?,
                         Some(Effect::Redraw) => screen.redraw()?,
                         None => {}
@@ -174,9 +183,35 @@ fn take(app: &mut App, recorder: &mut Option<Recorder>, news: connection::News) 
         && let Err(error) = recording.keep(&news, Timestamp::now())
     {
         *recorder = None;
-        update::stopped_recording(app, &error.to_string());
+        update::recording(app, false, &format!("Recording ended: {error}"));
     }
     update::news(app, news);
+}
+
+/// Begins a recording with what is known so far, or ends one.
+fn record(app: &mut App, recorder: &mut Option<Recorder>, path: Option<String>) {
+    let Some(path) = path else {
+        *recorder = None;
+        update::recording(app, false, "The recording is whole");
+        return;
+    };
+    let now = Timestamp::now();
+    let begun = Recorder::new(std::path::Path::new(&path)).and_then(|mut new| {
+        for news in update::known(app) {
+            new.keep(&news, now)?;
+        }
+        Ok(new)
+    });
+    match begun {
+        Ok(new) => {
+            *recorder = Some(new);
+            update::recording(app, true, &format!("Recording to {path}"));
+        }
+        Err(error) => {
+            let is_recording = recorder.is_some();
+            update::recording(app, is_recording, &format!("Not recorded: {error}"));
+        }
+    }
 }
 
 /// How long the screen may stay as it is where nothing comes: a countdown is drawn each second,

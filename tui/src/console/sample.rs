@@ -365,6 +365,7 @@ pub(crate) fn memory_data() -> SeriesData {
         step: 1,
         points,
         band: None,
+        periods: Vec::new(),
     }
 }
 

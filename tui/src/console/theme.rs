@@ -135,11 +135,81 @@ const COLOR_BLIND: Palette = Palette {
     net_out: (0xCC_79_A7, Color::Magenta),
 };
 
+/// What a colour is for, as the configuration file names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    Text,
+    Dim,
+    Rule,
+    Accent,
+    Selection,
+    Good,
+    Notice,
+    Warning,
+    High,
+    Critical,
+    Cpu,
+    System,
+    Memory,
+    Disk,
+    NetIn,
+    NetOut,
+}
+
+impl Role {
+    pub(crate) const ALL: [Self; 16] = [
+        Self::Text,
+        Self::Dim,
+        Self::Rule,
+        Self::Accent,
+        Self::Selection,
+        Self::Good,
+        Self::Notice,
+        Self::Warning,
+        Self::High,
+        Self::Critical,
+        Self::Cpu,
+        Self::System,
+        Self::Memory,
+        Self::Disk,
+        Self::NetIn,
+        Self::NetOut,
+    ];
+
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Dim => "dim",
+            Self::Rule => "rule",
+            Self::Accent => "accent",
+            Self::Selection => "selection",
+            Self::Good => "good",
+            Self::Notice => "notice",
+            Self::Warning => "warning",
+            Self::High => "high",
+            Self::Critical => "critical",
+            Self::Cpu => "cpu",
+            Self::System => "system",
+            Self::Memory => "memory",
+            Self::Disk => "disk",
+            Self::NetIn => "net-in",
+            Self::NetOut => "net-out",
+        }
+    }
+
+    /// The one of this name.
+    pub(crate) fn of(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.as_str() == name)
+    }
+}
+
 /// Styles, by what they mean.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Theme {
     pub(crate) name: ThemeName,
     depth: Depth,
+    /// Colours that were set, to be laid over the next theme too.
+    own: Vec<(Role, u32)>,
     pub(crate) text: Style,
     pub(crate) strong: Style,
     pub(crate) dim: Style,
@@ -188,6 +258,7 @@ impl Theme {
         Self {
             name,
             depth,
+            own: Vec::new(),
             text,
             strong: text.add_modifier(Modifier::BOLD),
             dim: fg(palette.dim),
@@ -220,6 +291,7 @@ impl Theme {
         Self {
             name,
             depth: Depth::None,
+            own: Vec::new(),
             text: plain,
             strong: bold,
             dim,
@@ -250,7 +322,47 @@ impl Theme {
             Depth::None | Depth::Sixteen => Depth::detect(),
             depth => depth,
         };
-        Self::new(all[(at + 1) % all.len()], depth)
+        Self::new(all[(at + 1) % all.len()], depth).with(&self.own)
+    }
+
+    /// With colours of one's own in place of the theme's; with none where there are none.
+    pub(crate) fn with(mut self, own: &[(Role, u32)]) -> Self {
+        own.clone_into(&mut self.own);
+        for (role, rgb) in own {
+            let color = match self.depth {
+                Depth::None => continue,
+                Depth::True => from_rgb(*rgb),
+                Depth::Cube => Color::Indexed(nearest_indexed(*rgb)),
+                Depth::Sixteen => nearest_sixteen(*rgb),
+            };
+            let style = match role {
+                Role::Selection if self.depth == Depth::Sixteen => continue,
+                Role::Selection => {
+                    self.selection = Style::new().bg(color);
+                    continue;
+                }
+                Role::Text => {
+                    self.strong = self.strong.fg(color);
+                    &mut self.text
+                }
+                Role::Dim => &mut self.dim,
+                Role::Rule => &mut self.rule,
+                Role::Accent => &mut self.accent,
+                Role::Good => &mut self.good,
+                Role::Notice => &mut self.notice,
+                Role::Warning => &mut self.warning,
+                Role::High => &mut self.high,
+                Role::Critical => &mut self.critical,
+                Role::Cpu => &mut self.cpu,
+                Role::System => &mut self.system,
+                Role::Memory => &mut self.memory,
+                Role::Disk => &mut self.disk,
+                Role::NetIn => &mut self.net_in,
+                Role::NetOut => &mut self.net_out,
+            };
+            *style = style.fg(color);
+        }
+        self
     }
 
     /// How a tier looks.
@@ -330,6 +442,38 @@ fn from_rgb(rgb: u32) -> Color {
     Color::Rgb(r, g, b)
 }
 
+/// The nearest of the terminal's own sixteen, as xterm has them.
+fn nearest_sixteen(rgb: u32) -> Color {
+    const TABLE: [(u32, Color); 16] = [
+        (0x00_00_00, Color::Black),
+        (0xCD_00_00, Color::Red),
+        (0x00_CD_00, Color::Green),
+        (0xCD_CD_00, Color::Yellow),
+        (0x00_00_EE, Color::Blue),
+        (0xCD_00_CD, Color::Magenta),
+        (0x00_CD_CD, Color::Cyan),
+        (0xE5_E5_E5, Color::Gray),
+        (0x7F_7F_7F, Color::DarkGray),
+        (0xFF_00_00, Color::LightRed),
+        (0x00_FF_00, Color::LightGreen),
+        (0xFF_FF_00, Color::LightYellow),
+        (0x5C_5C_FF, Color::LightBlue),
+        (0xFF_00_FF, Color::LightMagenta),
+        (0x00_FF_FF, Color::LightCyan),
+        (0xFF_FF_FF, Color::White),
+    ];
+    let nearest = TABLE
+        .into_iter()
+        .min_by_key(|(known, _)| distance(*known, rgb));
+    nearest.map_or(Color::Reset, |(_, color)| color)
+}
+
+/// How far two colours are apart.
+fn distance(a: u32, b: u32) -> u32 {
+    let pairs = channels(a).into_iter().zip(channels(b));
+    pairs.map(|(a, b)| u32::from(a.abs_diff(b)).pow(2)).sum()
+}
+
 /// The nearest colour of the 256-colour table's 6×6×6 cube and grey ramp.
 fn nearest_indexed(rgb: u32) -> u8 {
     const STEPS: [u8; 6] = [0, 95, 135, 175, 215, 255];
@@ -361,6 +505,19 @@ mod tests {
         assert_eq!(nearest_indexed(0xFF_00_00), 196);
         assert_eq!(nearest_indexed(0x08_08_08), 232);
         assert_eq!(nearest_indexed(0x5F_87_AF), 67);
+    }
+
+    #[test]
+    fn colours_of_one_s_own_are_laid_over_every_theme() {
+        let own = [(Role::Accent, 0x12_34_56), (Role::Selection, 0xFF_00_00)];
+        let theme = Theme::new(ThemeName::Dark, Depth::True).with(&own);
+        assert_eq!(theme.accent.fg, Some(Color::Rgb(0x12, 0x34, 0x56)));
+        assert_eq!(theme.next().accent.fg, theme.accent.fg);
+        assert_eq!(theme.selection.bg, Some(Color::Rgb(0xFF, 0, 0)));
+        let sixteen = Theme::new(ThemeName::Dark, Depth::Sixteen).with(&own);
+        assert_eq!(sixteen.accent.fg, Some(Color::Black));
+        let none = Theme::new(ThemeName::Dark, Depth::None);
+        assert_eq!(none.clone().with(&own).accent, none.accent);
     }
 
     #[test]

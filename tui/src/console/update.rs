@@ -14,7 +14,7 @@ use std::time::Duration;
 use motion::{click_row, go_to, next_unusual};
 use subject::{copy, open, quoted, subject, subject_pid};
 
-pub(crate) use incoming::{ask, news};
+pub(crate) use incoming::{ask, known, news};
 pub(crate) use input::input;
 pub(crate) use signalling::signalled;
 pub(crate) use subject::unusual_row;
@@ -46,6 +46,8 @@ pub(crate) enum Effect {
     Signal(Target, Signal),
     /// Write what is seen to this file.
     Export(String),
+    /// Write what comes to this new file; to none any more.
+    Record(Option<String>),
     /// Put a text on the clipboard.
     Copy(String),
     /// Draw every cell again.
@@ -90,6 +92,9 @@ pub(crate) fn act(app: &mut App, action: Action) -> Option<Effect> {
         Action::Redraw => return Some(Effect::Redraw),
         Action::Copy => return copy(app),
         Action::Export => app.overlay = Overlay::Export(tui_input::Input::default()),
+        Action::Record if app.is_recording => return Some(Effect::Record(None)),
+        Action::Record => app.overlay = Overlay::Record(tui_input::Input::default()),
+        Action::Spectrum => app.metrics.is_spectrum = !app.metrics.is_spectrum,
         Action::Help => app.overlay = Overlay::Help(Scroll::default()),
         Action::Palette => {
             app.overlay = Overlay::Palette {
@@ -220,9 +225,10 @@ fn say(app: &mut App, text: &str) {
     app.said = Some((text.to_owned(), until));
 }
 
-/// Says that the session is recorded no more.
-pub(crate) fn stopped_recording(app: &mut App, why: &str) {
-    say(app, &crate::clean::text(&format!("Recording ended: {why}")));
+/// Takes in that the session is recorded, or no more, and says so in these words.
+pub(crate) fn recording(app: &mut App, is_recording: bool, text: &str) {
+    app.is_recording = is_recording;
+    say(app, &crate::clean::text(text));
 }
 
 /// Says what came of writing a file.

@@ -47,6 +47,8 @@ pub(crate) struct Loaded {
     pub(crate) points: Vec<SeriesPoint>,
     /// Where the points are expected to lie, as far as that is known.
     pub(crate) band: Option<Band>,
+    /// The periods in seconds that were learned.
+    pub(crate) periods: Vec<f64>,
     /// The time that the points are of.
     from: Timestamp,
     to: Timestamp,
@@ -61,6 +63,8 @@ pub(crate) struct Metrics {
     pinned: Vec<SeriesKey>,
     top: Cell<usize>,
     span: usize,
+    /// Whether the rhythms of curves are shown instead of themselves.
+    pub(crate) is_spectrum: bool,
     loaded: Vec<Loaded>,
     /// Why the last question was not answered.
     pub(crate) refused: Option<Clean<String>>,
@@ -77,6 +81,7 @@ impl Metrics {
             pinned: Vec::new(),
             top: Cell::new(0),
             span: FIRST_SPAN,
+            is_spectrum: false,
             loaded: Vec::new(),
             refused: None,
             asked: None,
@@ -284,6 +289,7 @@ impl Metrics {
                 let new = data.points.into_iter().filter(|p| Some(p.time) > last);
                 loaded.points.extend(new);
                 loaded.band = data.band;
+                loaded.periods = data.periods;
                 loaded.to = to;
                 // What left the longest fine time is let go.
                 let oldest = to.plus_nanos(-2 * SPANS[3] * SECOND);
@@ -298,6 +304,7 @@ impl Metrics {
                     step: data.step,
                     points: data.points,
                     band: data.band,
+                    periods: data.periods,
                     from,
                     to,
                 };
@@ -340,6 +347,7 @@ mod tests {
             step: 1,
             points: points(from, to),
             band: None,
+            periods: Vec::new(),
         }
     }
 

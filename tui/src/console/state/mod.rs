@@ -27,6 +27,7 @@ use self::metrics::Metrics;
 use self::reel::Reel;
 use self::scene::Scene;
 use self::travel::Travel;
+use super::keys::Keymap;
 use super::signal::Target;
 use super::theme::Theme;
 use crate::clean::Clean;
@@ -39,6 +40,9 @@ pub(crate) struct App {
     /// Where the agent is looked for.
     pub(crate) endpoint: Clean<String>,
     pub(crate) theme: Theme,
+    pub(crate) keys: Keymap,
+    /// Whether what comes is written to a file.
+    pub(crate) is_recording: bool,
     pub(crate) link: Link,
     pub(crate) status: Option<Clean<Status>>,
     /// The one before, for rates.
@@ -78,6 +82,8 @@ impl App {
             now: Timestamp::now(),
             endpoint: Clean::new(endpoint),
             theme,
+            keys: Keymap::default(),
+            is_recording: false,
             link: Link::Connecting,
             status: None,
             status_before: None,
@@ -250,6 +256,8 @@ pub(crate) enum Overlay {
     },
     /// The name of the file that what is seen is exported to.
     Export(Input),
+    /// The name of the file that the session is recorded to.
+    Record(Input),
     /// A signal to be sent, by its place among [`super::signal::SIGNALS`].
     Signal {
         target: Target,

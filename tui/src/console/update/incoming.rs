@@ -91,3 +91,28 @@ fn incidents_then(app: &mut App) {
         travel.scene.incidents.select_id(selected);
     }
 }
+
+/// Events that a recording in the middle of a session begins with.
+const KNOWN_EVENTS: u64 = 1_000;
+
+/// What is known of the host, as if it came now.
+pub(crate) fn known(app: &App) -> Vec<News> {
+    let live = &app.live;
+    let status = app.status.clone();
+    let mut known: Vec<News> = status
+        .map(|s| News::Status(Box::new(s)))
+        .into_iter()
+        .collect();
+    let unusual = live.unusual.events().into_iter().cloned();
+    known.push(News::Unusual(unusual.collect()));
+    let end = live.log.end();
+    let first = end.saturating_sub(KNOWN_EVENTS).max(live.log.start());
+    let events = (first..end).filter_map(|number| live.log.get(number));
+    known.push(News::Events(events.map(|event| (*event).clone()).collect()));
+    let incidents = live.incidents.all().iter();
+    let incidents = incidents.map(|record| (**record).clone()).collect();
+    known.push(News::Incidents(incidents));
+    let vitals = live.vitals.as_deref().cloned();
+    known.extend(vitals.map(|vitals| News::Vitals(Box::new(vitals))));
+    known
+}

@@ -9,7 +9,7 @@ use tui_input::InputRequest;
 
 use super::motion::{move_rows, scroll_text};
 use super::{Effect, act, signalling, travel};
-use crate::console::keys::{self, Action};
+use crate::console::keys::Action;
 use crate::console::state::ask::Ask;
 use crate::console::state::{App, FilterPrompt, Overlay};
 use crate::console::view::palette;
@@ -39,11 +39,11 @@ fn key(app: &mut App, event: KeyEvent) -> Option<Effect> {
     }
     match std::mem::replace(&mut app.overlay, Overlay::None) {
         Overlay::None => {
-            let action = keys::action(event, app.tab)?;
+            let action = app.keys.action(event, app.tab)?;
             act(app, action)
         }
         Overlay::Help(scroll) => {
-            match keys::action(event, app.tab) {
+            match app.keys.action(event, app.tab) {
                 Some(Action::Back | Action::Help | Action::Quit | Action::Open) => {}
                 Some(Action::Move(go)) => {
                     scroll_text(&scroll, go, app.page.get());
@@ -93,7 +93,7 @@ fn key(app: &mut App, event: KeyEvent) -> Option<Effect> {
         Overlay::Export(mut input) => {
             match event.code {
                 KeyCode::Esc => return None,
-                KeyCode::Enter => return export(input.value()),
+                KeyCode::Enter => return file(input.value(), Effect::Export),
                 _ => {
                     if let Some(request) = edit(event) {
                         input.handle(request);
@@ -101,6 +101,19 @@ fn key(app: &mut App, event: KeyEvent) -> Option<Effect> {
                 }
             }
             app.overlay = Overlay::Export(input);
+            None
+        }
+        Overlay::Record(mut input) => {
+            match event.code {
+                KeyCode::Esc => return None,
+                KeyCode::Enter => return file(input.value(), record),
+                _ => {
+                    if let Some(request) = edit(event) {
+                        input.handle(request);
+                    }
+                }
+            }
+            app.overlay = Overlay::Record(input);
             None
         }
         Overlay::Signal { target, chosen } => signalling::key(app, target, chosen, event),
@@ -131,7 +144,10 @@ fn key(app: &mut App, event: KeyEvent) -> Option<Effect> {
                 KeyCode::Esc => return None,
                 KeyCode::Enter => {
                     if let Some(path) = input.value().strip_prefix("export ") {
-                        return export(path);
+                        return file(path, Effect::Export);
+                    }
+                    if let Some(path) = input.value().strip_prefix("record ") {
+                        return file(path, record);
                     }
                     let found = palette::found(input.value(), app.tab);
                     return found.get(selected).and_then(|b| act(app, b.action));
@@ -156,9 +172,14 @@ fn key(app: &mut App, event: KeyEvent) -> Option<Effect> {
     }
 }
 
-fn export(path: &str) -> Option<Effect> {
+/// What is done with a file that was named; nothing without a name.
+fn file(path: &str, done: fn(String) -> Effect) -> Option<Effect> {
     let path = path.trim();
-    (!path.is_empty()).then(|| Effect::Export(path.to_owned()))
+    (!path.is_empty()).then(|| done(path.to_owned()))
+}
+
+fn record(path: String) -> Effect {
+    Effect::Record(Some(path))
 }
 
 fn filter_key(app: &mut App, mut prompt: FilterPrompt, event: KeyEvent) -> Option<Effect> {
@@ -255,6 +276,10 @@ fn paste(app: &mut App, text: &str) {
         Overlay::Export(mut input) => {
             insert(&mut input);
             app.overlay = Overlay::Export(input);
+        }
+        Overlay::Record(mut input) => {
+            insert(&mut input);
+            app.overlay = Overlay::Record(input);
         }
         Overlay::Note { mut input, id } => {
             insert(&mut input);

@@ -5,7 +5,7 @@ use ratatui::layout::{Position, Rect};
 use ratatui::style::Modifier;
 use unicode_width::UnicodeWidthStr as _;
 
-use crate::console::keys::{Action, BINDINGS};
+use crate::console::keys::Action;
 use crate::console::state::{App, DetailOf, FilterPrompt, Link, Tab};
 use crate::console::widget::canvas::Canvas;
 use crate::console::widget::words;
@@ -94,9 +94,12 @@ pub(super) fn footer(canvas: &mut Canvas<'_>, area: Rect, app: &App) {
     canvas.put_right(area.right() - 1, area.y, note_width, &text, style);
     let right = area.right().saturating_sub(note_width + 3);
     let mut x = area.x + 1;
-    let hinted = BINDINGS.iter().filter(|b| b.place.has(app.tab));
-    for (binding, hint) in hinted.filter_map(|b| Some((b, b.hint?))) {
-        let key = binding.keys.first().map_or(String::new(), |key| key.name());
+    let hinted = app.keys.all().filter(|(b, _)| b.place.has(app.tab));
+    for (binding, keys, hint) in hinted.filter_map(|(b, keys)| Some((b, keys, b.hint?))) {
+        // What has no key is in the palette.
+        let Some(key) = keys.first().map(|key| key.name()) else {
+            continue;
+        };
         let hint = match (binding.action, app.scene().events.is_following()) {
             (Action::Follow, _) if app.travel.is_some() => "live",
             (Action::Follow, false) => "follow",
@@ -141,6 +144,9 @@ fn note(app: &App) -> (String, ratatui::style::Style) {
     if app.missed > 0 {
         let text = format!("{} events came too fast", units::count(app.missed as f64));
         return (text, theme.warning());
+    }
+    if app.is_recording {
+        return ("⏺ recording".to_owned(), theme.dim);
     }
     (String::new(), theme.dim)
 }

@@ -2,7 +2,7 @@
 
 use ratatui::layout::Rect;
 
-use crate::console::keys::{BINDINGS, Binding, Place};
+use crate::console::keys::{Binding, Key, Place};
 use crate::console::state::{App, Scroll};
 use crate::console::widget::canvas::{Canvas, centered};
 use crate::console::widget::page::Page;
@@ -11,15 +11,16 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, app: &App, scroll: &Scro
     let width = area.width.min(84);
     let inner = width.saturating_sub(4);
     let mut page = Page::new(inner, canvas.theme);
-    let here = |b: &&Binding| matches!(b.place, Place::In(_)) && b.place.has(app.tab);
+    let here =
+        |(b, _): &(&Binding, &[Key])| matches!(b.place, Place::In(_)) && b.place.has(app.tab);
     section(
         &mut page,
         app.tab.name(),
-        BINDINGS.iter().filter(here),
+        app.keys.all().filter(here),
         canvas,
     );
-    let all = |b: &&Binding| matches!(b.place, Place::Everywhere);
-    section(&mut page, "Everywhere", BINDINGS.iter().filter(all), canvas);
+    let all = |(b, _): &(&'static Binding, &[Key])| matches!(b.place, Place::Everywhere);
+    section(&mut page, "Everywhere", app.keys.all().filter(all), canvas);
     page.heading("Signs");
     let theme = canvas.theme;
     for tier in hark_api::Tier::ALL.iter().skip(1) {
@@ -42,12 +43,12 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, app: &App, scroll: &Scro
 fn section<'a>(
     page: &mut Page<'_>,
     title: &str,
-    bindings: impl Iterator<Item = &'a Binding>,
+    bindings: impl Iterator<Item = (&'static Binding, &'a [Key])>,
     canvas: &Canvas<'_>,
 ) {
     page.heading(title);
-    for binding in bindings {
-        let keys: Vec<_> = binding.keys.iter().map(|key| key.name()).collect();
+    for (binding, keys) in bindings {
+        let keys: Vec<_> = keys.iter().map(|key| key.name()).collect();
         page.field(22, &keys.join("  "), binding.help, canvas.theme.text);
     }
 }

@@ -9,6 +9,7 @@ use crate::console::state::{App, Link};
 use crate::console::theme::tier_sign;
 use crate::console::widget::canvas::{Canvas, split_right, split_top};
 use crate::console::widget::plot::Plot;
+use crate::console::widget::spectrum::{Spectrum, period_name};
 use crate::console::widget::words;
 use crate::moment;
 use crate::units;
@@ -130,6 +131,10 @@ fn curve(canvas: &mut Canvas<'_>, area: Rect, app: &App, key: &SeriesKey, name: 
         return;
     }
     summary(canvas, head, points, write);
+    if let (true, Some(loaded)) = (metrics.is_spectrum, loaded) {
+        rhythms(canvas, rest, loaded, points);
+        return;
+    }
     let band = loaded.and_then(|loaded| loaded.band);
     let (head, rest) = split_top(rest, u16::from(rest.height > 6));
     expected(canvas, head, band, points, write);
@@ -171,6 +176,38 @@ fn summary(canvas: &mut Canvas<'_>, area: Rect, points: &[SeriesPoint], write: f
         }
         let parts = [(name, theme.dim), (value.as_str(), theme.strong)];
         x = canvas.parts(x, area.y, width, &parts) + 3;
+    }
+}
+
+/// How strongly each period is in the curve, and which ones the agent has learned.
+fn rhythms(canvas: &mut Canvas<'_>, area: Rect, loaded: &Loaded, points: &[SeriesPoint]) {
+    let theme = canvas.theme;
+    let (head, place) = split_top(area, 1);
+    let place = Rect {
+        x: place.x + 1,
+        width: place.width.saturating_sub(2),
+        ..place
+    };
+    let spectrum = Spectrum::of(points, f64::from(loaded.step), place.width.into());
+    let learned: Vec<String> = loaded.periods.iter().map(|p| period_name(*p)).collect();
+    let learned = match &learned[..] {
+        [] => "no period is learned".to_owned(),
+        learned => format!("▲ learned: {}", learned.join(", ")),
+    };
+    let strongest = spectrum.as_ref().and_then(Spectrum::strongest);
+    let strongest = match (&spectrum, strongest) {
+        (None, _) => "too few points for rhythms".to_owned(),
+        (_, None) => "no rhythm stands out in this time".to_owned(),
+        (_, Some(period)) => format!("strongest in this time: {}", period_name(period)),
+    };
+    let parts = [
+        (strongest.as_str(), theme.strong),
+        ("   ", theme.dim),
+        (learned.as_str(), theme.warning()),
+    ];
+    canvas.parts(head.x + 1, head.y, head.width.saturating_sub(2), &parts);
+    if let Some(spectrum) = spectrum {
+        spectrum.draw(canvas, place, &loaded.periods, theme.cpu);
     }
 }
 

@@ -104,6 +104,10 @@ pub(crate) fn draw(app: &App, buffer: &mut Buffer) -> Drawn {
             let note = ".json .csv .txt";
             cursor = Some(frame::line(&mut canvas, footer, "export ", note, input));
         }
+        Overlay::Record(input) => {
+            let note = "a new file";
+            cursor = Some(frame::line(&mut canvas, footer, "record ", note, input));
+        }
         Overlay::Signal { target, chosen } => {
             frame::footer(&mut canvas, footer, app);
             process_detail::signal(&mut canvas, body, target, *chosen);

@@ -76,7 +76,9 @@ pub(super) fn draw(
     let top = scroll_to(0, selected, rows.height.into(), found.len());
     for (row, (i, binding)) in (rows.y..rows.bottom()).zip(found.iter().enumerate().skip(top)) {
         let line = Rect::new(rows.x, row, rows.width, 1);
-        let key = binding.keys.first().map_or(String::new(), |key| key.name());
+        let bound = app.keys.all().find(|(b, _)| std::ptr::eq(*b, *binding));
+        let key = bound.and_then(|(_, keys)| keys.first());
+        let key = key.map_or(String::new(), |key| key.name());
         canvas.put(
             line.x,
             row,

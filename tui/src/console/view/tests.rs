@@ -48,6 +48,7 @@ fn filled(name: Option<&str>, events: Vec<hark_api::Event>) -> App {
             step: 1,
             points: sample::load_points(),
             band: listed[0].band,
+            periods: vec![56.5, 300.0],
         };
         update::news(&mut app, News::Series(listed));
         let from = NOON.plus_nanos(-900_000_000_000);
@@ -273,6 +274,38 @@ fn pinned_series_share_one_time_axis() {
         }
         insta::assert_snapshot!(format!("metrics_pinned_{data}"), at_all_sizes(&app));
     }
+}
+
+#[test]
+fn the_rhythms_of_a_curve_are_shown_with_the_learned_periods() {
+    for (data, mut app) in [("ordinary", ordinary()), ("hostile", hostile())] {
+        press(&mut app, "4F");
+        insta::assert_snapshot!(format!("spectrum_{data}"), at_all_sizes(&app));
+    }
+    let mut app = ordinary();
+    press(&mut app, "4Fj");
+    insta::assert_snapshot!("spectrum_empty", at_all_sizes(&app));
+}
+
+#[test]
+fn a_session_is_recorded_from_its_middle_on() {
+    let mut app = ordinary();
+    let record = Effect::Record(Some("a b".into()));
+    assert_eq!(press(&mut app, "Ra b\n"), Some(record.clone()));
+    assert_eq!(press(&mut app, ":record a b\n"), Some(record));
+    update::recording(&mut app, true, "Recording to a b");
+    assert!(screen(&app, (80, 24)).contains("Recording to a b"));
+    app.now = app.now.plus_nanos(10_000_000_000);
+    assert!(screen(&app, (80, 24)).contains("⏺ recording"));
+    assert_eq!(press(&mut app, "R"), Some(Effect::Record(None)));
+    // What is known already comes first.
+    let known = update::known(&app);
+    assert!(matches!(known[0], News::Status(_)));
+    let events = known.iter().find_map(|news| match news {
+        News::Events(events) => Some(events.len()),
+        _ => None,
+    });
+    assert_eq!(events, Some(600));
 }
 
 #[test]

@@ -6,4 +6,5 @@ pub(crate) mod event_row;
 pub(crate) mod heat_map;
 pub(crate) mod page;
 pub(crate) mod plot;
+pub(crate) mod spectrum;
 pub(crate) mod words;
