@@ -21,8 +21,9 @@ const MAX_COMMANDS: usize = 4096;
 const MAX_PAST: usize = 512;
 /// Seconds that an excess, or a command that does not run, is remembered: a week.
 const MEMORY: f64 = 7.0 * 86_400.0;
-/// Weight of a second in what counts as used now: what lasts a second is no hog.
-const NOW: f64 = 0.4;
+/// Readings that a use must last to count: a process whose child ends takes over in one second all
+/// that the child ever read and wrote.
+const LASTS: usize = 3;
 /// Weight of a second in what a command is used to.
 const USED_TO: f64 = 0.05;
 
@@ -58,7 +59,8 @@ fn words(resource: usize, value: f64) -> String {
 /// What a command uses of one resource.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 struct Use {
-    now: f64,
+    /// The last readings.
+    readings: [f64; LASTS],
     used_to: f64,
     /// The largest excess since it last was back to what it is used to; 0 when it is.
     excess: f64,
@@ -123,14 +125,16 @@ impl Excess {
             for (i, resource) in RESOURCES.iter().enumerate() {
                 let (sum, busiest) = uses.map_or((0.0, None), |uses| uses[i]);
                 let used = &mut command.uses[i];
-                used.now += NOW * (sum - used.now);
-                let excess = used.now - used.used_to;
+                used.readings.rotate_left(1);
+                used.readings[LASTS - 1] = sum;
+                let lasting = used.readings.iter().copied().fold(f64::INFINITY, f64::min);
+                let excess = lasting - used.used_to;
                 if excess > 0.0 {
                     used.used_to += USED_TO * excess;
                 }
                 if watched < self.caution.learn {
                     // Everything is new: what runs now is what it is used to.
-                    used.used_to = used.used_to.max(used.now);
+                    used.used_to = used.used_to.max(lasting);
                     continue;
                 }
                 if excess < resource.floor / 2.0 {
@@ -158,7 +162,7 @@ impl Excess {
                     period,
                     watched,
                     Reason {
-                        value: Some(used.now),
+                        value: Some(lasting),
                         band: Some((0.0, used.used_to)),
                         history: Some(watched),
                         ..Reason::new(
@@ -186,7 +190,7 @@ impl Excess {
                     },
                     message: format!(
                         "{name} uses {}, {}",
-                        words(i, sum),
+                        words(i, lasting),
                         if usual < resource.floor {
                             "and hardly any before".to_owned()
                         } else {
@@ -266,6 +270,16 @@ mod tests {
         assert!(last.verdict.tier >= Tier::Warning, "{last:?}");
         assert_eq!(last.message, "hog uses 1.00 CPUs, and hardly any before");
         assert_eq!(last.subject.process.as_ref().expect("named").comm, "hog");
+    }
+
+    #[test]
+    fn what_lasts_one_reading_is_no_hog() {
+        let mut excess = Excess::new(Caution::default());
+        for second in 0..3600 {
+            let cpu = if second == 3000 { 50.0 } else { 0.1 };
+            let found = excess.push(&reading(second, &[("parent", cpu)]));
+            assert_eq!(found, [], "second {second}");
+        }
     }
 
     #[test]

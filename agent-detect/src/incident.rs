@@ -92,6 +92,8 @@ struct Party {
     kind: String,
     name: String,
     pid: Option<u32>,
+    /// The parent's process id, where it is not the first process of all.
+    parent: Option<u32>,
     weight: f64,
 }
 
@@ -256,12 +258,15 @@ fn weight(finding: &Finding) -> f64 {
 
 fn parties(finding: &Finding) -> Vec<Party> {
     let mut parties = Vec::new();
+    let process = finding.subject.process.as_ref();
+    let parent = process.and_then(|p| p.ppid).filter(|&p| p > 1);
     let mut add = |kind: &str, name: &str, pid: Option<u32>, weight: f64| {
         if !name.is_empty() {
             parties.push(Party {
                 kind: kind.to_owned(),
                 name: name.to_owned(),
                 pid,
+                parent: parent.filter(|_| pid.is_some()),
                 weight,
             });
         }
@@ -329,8 +334,9 @@ impl Party {
         // A crash loop's processes differ in pid and share the name; a service often has its
         // program's name.
         let named = |k: &str| matches!(k, "process" | "service");
-        // Two shells are two things.
-        let alike = self.pid == other.pid || !program::is_interpreter(&self.name);
+        // Two shells are two things, unless the same parent started both.
+        let related = self.pid == other.pid || self.parent.is_some() && self.parent == other.parent;
+        let alike = related || !program::is_interpreter(&self.name);
         self.name == other.name
             && alike
             && (self.kind == other.kind || (named(&self.kind) && named(&other.kind)))

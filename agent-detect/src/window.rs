@@ -80,6 +80,15 @@ impl Window {
         older.iter().chain(newer).copied()
     }
 
+    /// The value so many steps before the newest; `None` where it is not remembered any more.
+    pub fn before(&self, steps: usize) -> Option<f32> {
+        let len = self.ring.len();
+        if steps >= len {
+            return None;
+        }
+        self.ring.get((self.head + len - 1 - steps) % len).copied()
+    }
+
     /// The values, smallest first.
     pub fn sorted(&self) -> &[f32] {
         &self.sorted

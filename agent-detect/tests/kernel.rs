@@ -167,6 +167,21 @@ fn a_control_group_joins_what_is_close_in_time() {
 }
 
 #[test]
+fn shells_that_one_parent_starts_belong_together_and_others_do_not() {
+    let mut engine = Engine::new(Config::default());
+    for i in 0..8 {
+        let mut end = event(f64::from(i), Kind::Exit, 100 + i, "bash");
+        end.fields.set("signal", 11);
+        worst(&mut engine, [end]);
+    }
+    assert_eq!(incidents(&mut engine), 1);
+    let mut other = kill(9.0, "bash", "/");
+    other.process.as_mut().expect("one").ppid = Some(700);
+    worst(&mut engine, [other]);
+    assert_eq!(incidents(&mut engine), 1, "another one's shell is another");
+}
+
+#[test]
 fn a_login_or_a_crowd_joins_nothing() {
     let login = "/user.slice/user-0.slice/session-3.scope";
     let crowd = "/docker/4f1c";

@@ -37,9 +37,10 @@ pub struct Fact {
 /// # Errors
 /// If the object with the programs cannot be read.
 pub fn probe(options: &Options) -> Result<Probe, Error> {
+    let others = other_programs(); // before those of its own are loaded
     let loaded = loader::load(options, false)?;
     Ok(Probe {
-        facts: facts(),
+        facts: facts().into_iter().chain([others]).collect(),
         features: kernel::reports(&loaded),
     })
 }
@@ -189,6 +190,17 @@ fn unprivileged() -> Fact {
         format!("{found}; hark does not need it"),
         None,
     )
+}
+
+/// Programs that others have loaded: another agent's, for one. Each hears for itself.
+fn other_programs() -> Fact {
+    let name = "BPF programs of others";
+    // One may be unloaded meanwhile, which is an error, too.
+    let (told, not): (Vec<_>, Vec<_>) = aya::programs::loaded_programs().partition(Result::is_ok);
+    if told.is_empty() && !not.is_empty() {
+        return fact(name, "not told to this user; no matter", None);
+    }
+    fact(name, format!("{} loaded; no matter", told.len()), None)
 }
 
 /// Inode of the initial pid namespace, `PROC_PID_INIT_INO` of the kernel.

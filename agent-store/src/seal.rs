@@ -58,29 +58,26 @@ impl Sealer {
             what: "a hot row".to_owned(),
             reason: reason.0,
         };
+        let mut source = hot.iter().flat_map(|row| row.rows());
+        // Those of the next block; no more are decoded at a time.
         let mut rows: Vec<Row<'_>> = Vec::new();
-        let enough = MAX_BLOCKS * self.fill();
-        for row in hot {
-            if rows.len() > enough {
-                break;
-            }
-            for row in row.rows() {
-                let row = row.map_err(damaged)?;
-                if row.id > sealed {
-                    rows.push(row);
-                }
-            }
-        }
         let mut batch = Batch {
             blocks: Vec::new(),
             last: sealed,
             events: 0,
         };
-        let mut rows = rows.as_slice();
-        while !rows.is_empty()
-            && batch.blocks.len() < MAX_BLOCKS
-            && (rows.len() >= self.fill() || all)
-        {
+        while batch.blocks.len() < MAX_BLOCKS {
+            while rows.len() < self.fill()
+                && let Some(row) = source.next()
+            {
+                let row = row.map_err(damaged)?;
+                if row.id > sealed {
+                    rows.push(row);
+                }
+            }
+            if rows.is_empty() || (rows.len() < self.fill() && !all) {
+                break;
+            }
             let mut count = rows.len().min(self.fill());
             let block = loop {
                 let block = block::seal(&rows[..count], &mut self.codec).map_err(damaged)?;
@@ -98,7 +95,7 @@ impl Sealer {
             batch.last = block.head.last;
             batch.events += count as u64;
             batch.blocks.push(block);
-            rows = &rows[count..];
+            rows.drain(..count);
         }
         Ok((!batch.blocks.is_empty()).then_some(batch))
     }

@@ -1,5 +1,5 @@
 //! The command `hark-agent`.
-#![deny(unsafe_code)] // but for one call to the allocator
+#![deny(unsafe_code)] // but for parameters of the allocator
 
 mod allocator;
 

@@ -181,7 +181,7 @@ impl Field {
     /// The field with this name in the filter language; `None` for those of [`Enumerated`] and
     /// for names that it does not have.
     pub fn parse(name: &str) -> Option<Self> {
-        crate::filter::parse::field(name)
+        crate::filter::names::field(name)
     }
 }
 

@@ -27,6 +27,7 @@
 //! ASCII letters, digits, `_` and all characters beyond ASCII; letter case is that of ASCII.
 
 mod expr;
+mod names;
 mod parse;
 mod phrase;
 mod record;

@@ -33,16 +33,30 @@ pub(super) enum Count {
 }
 
 impl Count {
-    const fn words(self) -> &'static str {
-        match self {
-            Self::Exec => "programs started",
-            Self::Fork => "processes created",
-            Self::ExitFailed => "programs failed",
-            Self::Fault => "faults",
-            Self::ConnectFailed => "connections failed",
-            Self::Reset => "connections reset",
-            Self::Retransmit => "segments sent again",
-        }
+    /// What there are many of, on the whole host or of one program.
+    fn words(self, program: Option<&str>) -> String {
+        let Some(program) = program else {
+            let what = match self {
+                Self::Exec => "programs started",
+                Self::Fork => "processes created",
+                Self::ExitFailed => "programs failed",
+                Self::Fault => "faults",
+                Self::ConnectFailed => "connections failed",
+                Self::Reset => "connections reset",
+                Self::Retransmit => "segments sent again",
+            };
+            return format!("{what} on the whole host");
+        };
+        let what = match self {
+            Self::Exec => "starts of",
+            Self::Fork => "processes created by",
+            Self::ExitFailed => "failures of",
+            Self::Fault => "faults of",
+            Self::ConnectFailed => "failed connections of",
+            Self::Reset => "reset connections of",
+            Self::Retransmit => "segments sent again by",
+        };
+        format!("{what} {program}")
     }
 
     /// What a budget of the kernel's events is about, as far as all of it counts.
@@ -143,13 +157,12 @@ impl Rates {
                 period =
                     (weight * period.max(1.0).ln() + (1.0 - weight) * common.max(1.0).ln()).exp();
             }
-            let whose = name.map_or_else(|| "on the whole host".to_owned(), |n| format!("by {n}"));
             opinion.argue(
                 period,
                 burst.history,
                 burst.reason(&format!(
-                    "{} in {} {whose}",
-                    what.words(),
+                    "{} in {}",
+                    what.words(name),
                     seconds(rate::WINDOW)
                 )),
             );

@@ -1,5 +1,6 @@
 //! How unusual each point of one series is, judged at several resolutions.
 
+mod kept;
 mod level;
 mod rhythm;
 mod season;
@@ -213,7 +214,9 @@ impl Detector {
             let Some(s) = s else { continue };
             score = score.max(s.raw);
             onset = onset.max(s.fired);
-            if let Some(p) = s.chance {
+            // A lost rhythm shows in no value by itself: it is an argument of its own.
+            let chances = [s.chance, s.season.lost].into_iter().flatten();
+            if let Some(p) = chances.reduce(f64::min) {
                 // Each level adds its own alarms: share the period among them.
                 let period =
                     self.config.step * f64::from(self.config.levels[i]) / p / judged.max(1) as f64;
@@ -271,6 +274,11 @@ impl Detector {
                 "the value is far out in its distribution",
             ),
             (ReasonCode::Season, score.season.score, season.as_str()),
+            (
+                ReasonCode::Rhythm,
+                score.season.lost.map_or(0.0, |p| -p.log10()),
+                "it no longer follows its period",
+            ),
         ];
         parts.sort_by(|a, b| b.1.total_cmp(&a.1));
         parts
@@ -284,7 +292,7 @@ impl Detector {
                 period: score
                     .season
                     .period
-                    .filter(|_| code == ReasonCode::Season)
+                    .filter(|_| matches!(code, ReasonCode::Season | ReasonCode::Rhythm))
                     .map(|p| p * step),
                 history: Some(history),
                 ..Reason::new(code, format!("{text}{over}"))

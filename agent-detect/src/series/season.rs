@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::kept::Kept;
 use super::rhythm;
 use crate::tail::{Scale, Tail};
 use crate::window::Window;
@@ -27,6 +28,7 @@ struct Learned {
     phases: Vec<Phase>,
     /// Sizes of the residuals so far.
     residuals: Tail,
+    kept: Kept,
 }
 
 /// What the season says of one point.
@@ -34,6 +36,8 @@ struct Learned {
 pub(crate) struct Phased {
     /// -log10 of the chance of so large a residual; 0 without a rhythm.
     pub(crate) score: f64,
+    /// The chance of such a departure, where a rhythm that was kept is lost now.
+    pub(crate) lost: Option<f64>,
     /// What the phase led to expect.
     pub(crate) expected: Option<f64>,
     /// The period in points.
@@ -68,7 +72,10 @@ impl Season {
         let phased = self
             .learned
             .as_mut()
-            .map_or_else(Phased::default, |l| l.push(value, self.seen));
+            .map_or_else(Phased::default, |l| Phased {
+                lost: l.kept.push(window),
+                ..l.push(value, self.seen)
+            });
         if self.seen >= self.due.max(64) {
             self.search(window);
             // Costs no more than a fraction of a microsecond a point, however long the history.
@@ -117,6 +124,7 @@ impl Learned {
             strength: found.strength,
             phases: vec![Phase::default(); count],
             residuals: Tail::new(Scale::Distance, 8000),
+            kept: Kept::new(found),
         }
     }
 

@@ -82,7 +82,13 @@ fn probing_reports_and_leaves_nothing_on() {
     for feature in &found.features {
         assert_eq!(feature.state, FeatureState::On, "{}", feature.name);
     }
-    for name in ["kernel", "capabilities", "tracefs", "control groups"] {
+    for name in [
+        "kernel",
+        "capabilities",
+        "tracefs",
+        "control groups",
+        "BPF programs of others",
+    ] {
         let fact = found
             .facts
             .iter()

@@ -14,6 +14,7 @@ mod latency;
 mod listener;
 mod oom;
 mod process;
+mod restart;
 mod signal;
 mod stall;
 mod tcp;

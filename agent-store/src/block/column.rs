@@ -365,10 +365,10 @@ impl Texts<'_> {
         let at = self.at;
         self.at += 1;
         match &mut self.coding {
-            Coding::Constant(value) => out.put_slice(value),
+            Coding::Constant(value) => put_short(out, value),
             Coding::Dictionary(entries, codes) => {
                 if let Some(code) = codes.get(at) {
-                    out.put_slice(entries[usize::from(*code)]);
+                    put_short(out, entries[usize::from(*code)]);
                 }
             }
             Coding::Hex(len, bytes) => {
@@ -389,10 +389,34 @@ impl Texts<'_> {
             Coding::Plain(lens, text) => {
                 if let Some(len) = lens.get(at) {
                     let (value, rest) = text.split_at(*len as usize);
-                    out.put_slice(value);
+                    put_short(out, value);
                     *text = rest;
                 }
             }
+        }
+    }
+}
+
+/// Appends a slice that is likely to be short: a call of memcpy costs more than copying 16 bytes.
+#[inline]
+pub(crate) fn put_short(out: &mut Vec<u8>, slice: &[u8]) {
+    let len = slice.len();
+    if len > 16 {
+        out.extend_from_slice(slice);
+    } else if let (Some(first), Some(last)) = (slice.first_chunk::<8>(), slice.last_chunk::<8>()) {
+        // The two overlap unless there are just 16.
+        let end = out.len() + len;
+        out.extend_from_slice(first);
+        out.truncate(end - 8);
+        out.extend_from_slice(last);
+    } else if let (Some(first), Some(last)) = (slice.first_chunk::<4>(), slice.last_chunk::<4>()) {
+        let end = out.len() + len;
+        out.extend_from_slice(first);
+        out.truncate(end - 4);
+        out.extend_from_slice(last);
+    } else {
+        for byte in slice {
+            out.push(*byte);
         }
     }
 }
@@ -412,7 +436,7 @@ fn put_decimal(out: &mut Vec<u8>, number: i64) {
     if number < 0 {
         out.push(b'-');
     }
-    out.put_slice(&digits[at..]);
+    put_short(out, &digits[at..]);
 }
 
 #[cfg(test)]

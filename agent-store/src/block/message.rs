@@ -2,7 +2,7 @@
 //! message, as in CLP (Rodrigues, Luo, Yuan, "CLP: Efficient and Scalable Search on Compressed
 //! Text Logs", OSDI 2021).
 
-use crate::block::column::{Texts, put_numbers, put_texts, take_numbers, take_texts};
+use crate::block::column::{Texts, put_numbers, put_short, put_texts, take_numbers, take_texts};
 use crate::block::shape::Shapes;
 use crate::block::stream::{Cursor, Streams};
 use crate::wire::{Malformed, Put, Read, Take};
@@ -208,10 +208,10 @@ pub(crate) fn take(from: &mut Cursor<'_>, count: usize) -> Read<Messages> {
             .pieces
             .split_first()
             .ok_or(Malformed("an empty shape"))?;
-        text.put_slice(first);
+        put_short(&mut text, first);
         for (column, piece) in shape.columns.iter_mut().zip(rest) {
             column.next_into(&mut text);
-            text.put_slice(piece);
+            put_short(&mut text, piece);
         }
         if text.len() > MAX_TEXT {
             return Err(Malformed("the messages are too long"));

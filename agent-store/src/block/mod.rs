@@ -50,7 +50,7 @@ pub(crate) struct Sealed {
 /// Encodes events, in order of id, at most [`MAX_EVENTS`].
 pub(crate) fn seal(rows: &[Row<'_>], codec: &mut Codec) -> Read<Sealed> {
     let mut head = Head::of(rows);
-    let mut gather = tokens::Gather::default();
+    let mut gather = tokens::Gather::new(rows.len());
     let mut data = vec![FORM];
     data.put_varint(rows.len() as u64);
 

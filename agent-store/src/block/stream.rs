@@ -1,5 +1,7 @@
 //! The four byte streams that a group of columns is made of, compressed each as suits it.
 
+use std::cell::RefCell;
+
 use crate::wire::{Malformed, Put, Read, Take};
 
 /// What columns write to.
@@ -56,6 +58,22 @@ impl Codec {
     }
 }
 
+thread_local! {
+    /// Making one costs as much as it takes to decompress a few thousand bytes.
+    static DECOMPRESSOR: RefCell<Option<zstd::bulk::Decompressor<'static>>> =
+        const { RefCell::new(None) };
+}
+
+fn decompress(stored: &[u8], len: usize) -> std::io::Result<Vec<u8>> {
+    DECOMPRESSOR.with_borrow_mut(|decompressor| {
+        let decompressor = match decompressor {
+            Some(decompressor) => decompressor,
+            none => none.insert(zstd::bulk::Decompressor::new()?),
+        };
+        decompressor.decompress(stored, len)
+    })
+}
+
 /// The streams of a group, decompressed.
 #[derive(Debug, Default)]
 pub(crate) struct Group(Streams);
@@ -87,8 +105,8 @@ impl Group {
                 return bytes.slice(len).map(<[u8]>::to_vec);
             }
             let stored = bytes.slice(compressed)?;
-            let stream = zstd::bulk::decompress(stored, len)
-                .map_err(|_| Malformed("a stream does not decompress"))?;
+            let stream =
+                decompress(stored, len).map_err(|_| Malformed("a stream does not decompress"))?;
             if stream.len() == len {
                 Ok(stream)
             } else {

@@ -9,7 +9,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::block::shape::Quick;
 
 /// Gathers the words and values of a block.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Gather {
     hashes: HashSet<u64, Quick>,
     lower: Vec<u8>,
@@ -36,6 +36,16 @@ fn value_hash(name: &str, value: &[u8], lower: &mut Vec<u8>) -> u64 {
 }
 
 impl Gather {
+    /// Of so many events.
+    pub(crate) fn new(events: usize) -> Self {
+        // About as many words of an event are in no other of its block.
+        const DISTINCT: usize = 4;
+        Self {
+            hashes: HashSet::with_capacity_and_hasher(events * DISTINCT, Quick),
+            lower: Vec::new(),
+        }
+    }
+
     pub(crate) fn word(&mut self, word: &str) {
         self.hashes
             .insert(word_hash(word.as_bytes(), &mut self.lower));
@@ -130,7 +140,7 @@ mod tests {
     #[test]
     fn what_was_gathered_is_there_and_little_else_is() {
         for keys in [1usize, 10, 1000, 20_000] {
-            let mut gather = Gather::default();
+            let mut gather = Gather::new(0);
             for key in 0..keys {
                 gather.word(&format!("Word{key}"));
             }

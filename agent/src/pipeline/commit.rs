@@ -2,25 +2,32 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
+use std::time::Instant;
 
 use hark_api::{Accepted, Event, Tier, Timestamp};
 use hark_store::Store;
 
 use super::hub::Hub;
-use super::{Committed, Group, MAX_UNUSUAL, NotStored, SourceName};
+use super::{Committed, Group, MAX_UNUSUAL, NotStored, Queue, SourceName};
 use crate::counters::{Counters, StoreTurn};
 
 pub(super) struct Committer {
     pub(super) store: Store,
     pub(super) counters: Arc<Counters>,
     pub(super) hub: Arc<Hub>,
+    /// Where the groups come from: it is told when one is done.
+    pub(super) queue: Arc<Queue>,
 }
 
 impl Committer {
     /// Until the scorer is gone.
     pub(super) fn run(&self, groups: &Receiver<Group>) {
         while let Ok(group) = groups.recv() {
-            match self.store.commit_with(&group.events, &replies(&group)) {
+            let started = Instant::now();
+            let stored = self.store.commit_with(&group.events, &replies(&group));
+            let requests = group.parts.iter().filter(|part| part.reply.is_some());
+            self.queue.finished(requests.count(), started.elapsed());
+            match stored {
                 Ok(()) => {
                     self.note(None);
                     self.acknowledge(group);

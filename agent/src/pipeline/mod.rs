@@ -2,14 +2,15 @@
 //! one thread, commit → acknowledge → publish on another.
 //!
 //! The two threads overlap: while one group is on its way to the disk, the next is scored, and
-//! everything that arrived meanwhile shares the next commit. See [`queue`] for what happens when
-//! it is full.
+//! everything that arrived meanwhile shares the next commit. Small requests wait for each other a
+//! moment, so that more of them share one. See [`queue`] for what happens when it is full.
 
 mod commit;
 mod enrich;
 pub mod hub;
 pub mod insight;
 mod keep;
+mod pace;
 pub mod queue;
 mod score;
 
@@ -88,6 +89,7 @@ impl Pipeline {
             store: parts.store.clone(),
             counters: parts.counters.clone(),
             hub: parts.hub,
+            queue: queue.clone(),
         };
         let commit = std::thread::Builder::new()
             .name("hark-commit".into())

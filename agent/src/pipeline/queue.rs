@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use hark_api::Event;
 use tokio::sync::oneshot;
 
+use super::pace::Pace;
 use super::{Answer, Committed, SourceName};
 use crate::source::host::Second;
 
@@ -78,11 +79,14 @@ pub struct Queue {
     max_bytes: usize,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
     work: VecDeque<Work>,
     events: usize,
     bytes: usize,
+    /// Batches that somebody waits for.
+    requests: usize,
+    pace: Pace,
     closed: bool,
 }
 
@@ -97,6 +101,7 @@ impl State {
     fn push(&mut self, batch: Batch) {
         self.events += batch.events.len();
         self.bytes += batch.bytes;
+        self.requests += usize::from(batch.reply.is_some());
         self.work.push_back(Work::Events(batch));
     }
 }
@@ -105,7 +110,14 @@ impl Queue {
     /// An empty queue.
     pub fn new(max_events: usize, max_bytes: usize) -> Self {
         Self {
-            state: Mutex::default(),
+            state: Mutex::new(State {
+                work: VecDeque::new(),
+                events: 0,
+                bytes: 0,
+                requests: 0,
+                pace: Pace::new(),
+                closed: false,
+            }),
             not_empty: Condvar::new(),
             not_full: Condvar::new(),
             max_events,
@@ -117,18 +129,27 @@ impl Queue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn push(&self, mut state: MutexGuard<'_, State>, batch: Batch) {
+        let first = state.work.is_empty();
+        state.push(batch);
+        let news = first || state.pace.matters(state.requests, state.events);
+        drop(state);
+        // Each wake costs more than an event does.
+        if news {
+            self.not_empty.notify_one();
+        }
+    }
+
     /// Takes a batch where there is room.
     ///
     /// # Errors
     /// Gives it back where there is none, or the queue is closed.
     pub fn offer(&self, batch: Batch) -> Result<(), Full> {
-        let mut state = self.lock();
+        let state = self.lock();
         if state.closed || !state.has_room(&batch, self) {
             return Err(Full(batch));
         }
-        state.push(batch);
-        drop(state);
-        self.not_empty.notify_one();
+        self.push(state, batch);
         Ok(())
     }
 
@@ -153,9 +174,7 @@ impl Queue {
         if state.closed {
             return Err(Full(batch));
         }
-        state.push(batch);
-        drop(state);
-        self.not_empty.notify_one();
+        self.push(state, batch);
         Ok(())
     }
 
@@ -172,24 +191,28 @@ impl Queue {
         self.not_empty.notify_one();
     }
 
-    /// Waits for work, and takes what there is, up to about `max_events` events. `None` when the
-    /// queue is closed and empty; empty after `patience` without work.
+    /// Waits for work, and for what should share its commit (see `pace`); takes what there is, up
+    /// to about `max_events` events. `None` when the queue is closed and empty; empty after
+    /// `patience` without work.
     pub fn take(&self, max_events: usize, patience: Duration) -> Option<Vec<Work>> {
         let mut state = self.lock();
-        let until = Instant::now() + patience;
-        while state.work.is_empty() {
-            if state.closed {
-                return None;
-            }
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Some(Vec::new());
-            }
+        let patience = Instant::now() + patience;
+        while !state.closed {
+            let now = Instant::now();
+            let until = if state.work.is_empty() {
+                Some(patience).filter(|until| *until > now)
+            } else {
+                state.pace.wait(state.requests, state.events, now, patience)
+            };
+            let Some(until) = until else { break };
             state = self
                 .not_empty
-                .wait_timeout(state, left)
+                .wait_timeout(state, until.saturating_duration_since(now))
                 .unwrap_or_else(PoisonError::into_inner)
                 .0;
+        }
+        if state.closed && state.work.is_empty() {
+            return None;
         }
         let mut taken = Vec::new();
         let mut events = 0;
@@ -206,6 +229,7 @@ impl Queue {
                 if let Work::Events(batch) = &work {
                     state.events -= count;
                     state.bytes -= batch.bytes;
+                    state.requests -= usize::from(batch.reply.is_some());
                 }
                 taken.push(work);
             }
@@ -213,6 +237,23 @@ impl Queue {
         drop(state);
         self.not_full.notify_all();
         Some(taken)
+    }
+
+    /// What was taken goes to be committed.
+    pub(super) fn handed(&self) {
+        self.lock().pace.handed();
+    }
+
+    /// A commit of so many requests has ended, well or not.
+    pub(super) fn finished(&self, requests: usize, took: Duration) {
+        let mut state = self.lock();
+        let waiting = state.requests;
+        state.pace.finished(requests, waiting, took);
+        let waits = !state.work.is_empty();
+        drop(state);
+        if waits {
+            self.not_empty.notify_one();
+        }
     }
 
     /// Takes nothing more; what is there can still be taken out.

@@ -56,9 +56,12 @@ impl Scorer {
                     self.insight.set_bands(&self.engine);
                 }
             }
-            if !group.events.is_empty() && scored.send(group).is_err() {
-                tracing::error!("the thread that commits is gone");
-                return;
+            if !group.events.is_empty() {
+                queue.handed();
+                if scored.send(group).is_err() {
+                    tracing::error!("the thread that commits is gone");
+                    return;
+                }
             }
             if incidents.is_none_or(|kept| kept.elapsed() >= INCIDENTS_EVERY) {
                 let changes = self.engine.take_changes();

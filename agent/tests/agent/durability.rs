@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::harness::{Place, Request, is_root, wait_for};
+use crate::harness::{Place, Request, wait_for};
 
 #[test]
 fn what_was_acknowledged_is_found_after_a_crash() {
@@ -70,69 +70,6 @@ fn what_was_acknowledged_is_found_after_a_crash() {
         lost.len(),
         acknowledged.len()
     );
-}
-
-#[test]
-fn a_full_disk_is_told_and_survived() {
-    if !is_root() {
-        eprintln!("needs root, to mount a small file system: not tested");
-        return;
-    }
-    let place = Place::new();
-    let data = place.path("data");
-    std::fs::create_dir(&data).expect("made");
-    let mount = |arguments: &[&str]| {
-        let done = std::process::Command::new(arguments[0])
-            .args(&arguments[1..])
-            .arg(&data)
-            .status();
-        done.is_ok_and(|status| status.success())
-    };
-    if !mount(&["mount", "-t", "tmpfs", "-o", "size=48m", "tmpfs"]) {
-        eprintln!("cannot mount here: not tested");
-        return;
-    }
-    let tested = std::panic::catch_unwind(|| {
-        let agent = place.start();
-        let send = || {
-            let body = format!(r#"{{"message":"{}"}}"#, "full disk ".repeat(2000));
-            agent.post("/log", body)
-        };
-        assert_eq!(send().status, 200);
-        let filler = data.join("filler");
-        let space = vec![0; 1 << 20];
-        let mut file = std::fs::File::create(&filler).expect("made");
-        while std::io::Write::write_all(&mut file, &space).is_ok() {}
-        // Open files keep their space.
-        drop(file);
-        let refused = wait_for("the disk to be full", || {
-            let answer = send();
-            (answer.status != 200).then_some(answer)
-        });
-        refused.problem(503, "store-failing");
-        agent.get("/readyz").problem(503, "not-ready");
-        let health = agent.get("/status").json()["health"].clone();
-        assert_eq!(health["state"], "failing", "{health}");
-        std::fs::remove_file(&filler).expect("removed");
-        wait_for("the store to work again", || {
-            (send().status == 200).then_some(())
-        });
-        wait_for("that to be told", || {
-            let told = agent.events("kind:agent_state");
-            told.iter()
-                .any(|event| {
-                    event["message"]
-                        .as_str()
-                        .is_some_and(|m| m.contains("works again"))
-                })
-                .then_some(())
-        });
-        assert_eq!(agent.get("/readyz").status, 200);
-    });
-    mount(&["umount", "-l"]);
-    if let Err(panic) = tested {
-        std::panic::resume_unwind(panic);
-    }
 }
 
 #[test]

@@ -293,6 +293,17 @@ impl Request {
         let _ = stream.write_all(&bytes);
     }
 
+    /// `None` where no whole answer comes, as when the agent is killed.
+    pub(crate) fn try_send(self, mut stream: impl Read + Write) -> Option<Answer> {
+        self.write(&mut stream);
+        let mut bytes = Vec::new();
+        let _ = stream.read_to_end(&mut bytes);
+        bytes.windows(4).position(|four| four == b"\r\n\r\n")?;
+        let answer = Answer::parse(&bytes);
+        let length: Option<usize> = answer.header("content-length")?.parse().ok();
+        (length == Some(answer.body.len())).then_some(answer)
+    }
+
     pub(crate) fn send(self, mut stream: impl Read + Write) -> Answer {
         self.write(&mut stream);
         let mut bytes = Vec::new();

@@ -3,6 +3,7 @@
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use rustix::event::epoll;
@@ -54,10 +55,15 @@ pub(crate) fn post(path: &str, content_type: &str, body: &[u8]) -> Vec<u8> {
     request
 }
 
-/// Status and body of a GET on a connection of its own.
+/// Status and body of a GET over TCP, on a connection of its own.
 pub(crate) fn get(address: SocketAddr, path: &str) -> io::Result<(u16, String)> {
-    let mut stream = TcpStream::connect(address)?;
+    let stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(Duration::from_secs(60)))?;
+    get_on(stream, path)
+}
+
+/// Status and body of a GET on a connection that is used for it alone.
+pub(crate) fn get_on(mut stream: impl Read + Write, path: &str) -> io::Result<(u16, String)> {
     write!(stream, "GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n")?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
@@ -69,11 +75,14 @@ pub(crate) fn get(address: SocketAddr, path: &str) -> io::Result<(u16, String)> 
 
 struct Connection {
     stream: TcpStream,
+    index: usize,
     request: usize,
     written: usize,
     due: Instant,
     answer: Vec<u8>,
     idle: bool,
+    /// The server keeps no connection: the next request needs another.
+    closed: bool,
 }
 
 /// Sends the load and waits for the last answer.
@@ -85,22 +94,15 @@ pub(crate) fn run(load: &Load<'_>) -> io::Result<Outcome> {
     let mut connections = Vec::with_capacity(load.connections);
     let start = Instant::now();
     for index in 0..load.connections {
-        let stream = TcpStream::connect(load.address)?;
-        stream.set_nodelay(true)?;
-        stream.set_nonblocking(true)?;
-        epoll::add(
-            &poll,
-            &stream,
-            epoll::EventData::new_u64(index as u64),
-            epoll::EventFlags::IN | epoll::EventFlags::OUT | epoll::EventFlags::ET,
-        )?;
         connections.push(Connection {
-            stream,
+            stream: connect(&poll, load.address, index)?,
+            index,
             request: 0,
             written: 0,
             due: start,
             answer: Vec::with_capacity(4096),
             idle: true,
+            closed: false,
         });
     }
     let mut outcome = Outcome {
@@ -122,6 +124,10 @@ pub(crate) fn run(load: &Load<'_>) -> io::Result<Outcome> {
                     .map_or(now, |r| start + Duration::from_secs_f64(sent as f64 / r));
                 if due > now {
                     break;
+                }
+                if connection.closed {
+                    connection.stream = connect(&poll, load.address, connection.index)?;
+                    connection.closed = false;
                 }
                 connection.request = (sent % load.requests.len() as u64) as usize;
                 connection.written = 0;
@@ -171,6 +177,19 @@ pub(crate) fn run(load: &Load<'_>) -> io::Result<Outcome> {
     Ok(outcome)
 }
 
+fn connect(poll: impl AsFd, address: SocketAddr, index: usize) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect(address)?;
+    stream.set_nodelay(true)?;
+    stream.set_nonblocking(true)?;
+    epoll::add(
+        poll,
+        &stream,
+        epoll::EventData::new_u64(index as u64),
+        epoll::EventFlags::IN | epoll::EventFlags::OUT | epoll::EventFlags::ET,
+    )?;
+    Ok(stream)
+}
+
 /// Writes what the socket takes of the request.
 fn write(connection: &mut Connection, requests: &[Vec<u8>]) -> io::Result<()> {
     let request = &requests[connection.request];
@@ -189,14 +208,24 @@ fn read(connection: &mut Connection) -> io::Result<Option<u16>> {
     let mut buffer = [0_u8; 16 * 1024];
     loop {
         match connection.stream.read(&mut buffer) {
-            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(0) => {
+                connection.closed = true;
+                break;
+            }
             Ok(count) => connection.answer.extend_from_slice(&buffer[..count]),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
             Err(error) => return Err(error),
         }
     }
+    let unfinished = |closed| {
+        if closed {
+            Err(io::ErrorKind::UnexpectedEof.into())
+        } else {
+            Ok(None)
+        }
+    };
     let Some(head) = connection.answer.windows(4).position(|w| w == b"\r\n\r\n") else {
-        return Ok(None);
+        return unfinished(connection.closed);
     };
     let text = String::from_utf8_lossy(&connection.answer[..head]).to_ascii_lowercase();
     let invalid = || io::Error::new(io::ErrorKind::InvalidData, format!("not an answer: {text}"));
@@ -214,5 +243,9 @@ fn read(connection: &mut Connection) -> io::Result<Option<u16>> {
         None if text.contains("transfer-encoding: chunked") => body.ends_with(b"0\r\n\r\n"),
         None => status == 204,
     };
-    Ok(whole.then_some(status))
+    if !whole {
+        return unfinished(connection.closed);
+    }
+    connection.closed |= text.contains("connection: close");
+    Ok(Some(status))
 }

@@ -4,13 +4,16 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::workload::ticks;
+use super::workload::{Workload, ticks};
 use crate::error::Error;
 
 const RATE: u32 = 1_000;
-/// How long, and how long before the agent is measured: it has the host's processes to read first.
-const SECONDS: u32 = 30;
-const WARM_UP: Duration = Duration::from_secs(5);
+/// How long a run takes.
+const RUN: Duration = Duration::from_secs(20);
+/// Before the agent is measured: it has the host and its processes to learn first.
+const WARM_UP: Duration = Duration::from_secs(30);
+/// Runs with nothing to hear, and as many under load; medians are told.
+const RUNS: usize = 3;
 
 struct Agent(Child);
 
@@ -72,27 +75,42 @@ impl Agent {
 pub(super) fn measure(program: &Path) -> Result<(), Error> {
     let place = tempfile::tempdir().map_err(Error::file(Path::new("/tmp")))?;
     let agent = Agent::start(program, place.path())?;
-    let idle = agent.share(|| {
-        std::thread::sleep(Duration::from_secs(u64::from(SECONDS)));
-        Ok(())
-    })?;
-    let mut done = 0;
-    let start = Instant::now();
-    let busy = agent.share(|| {
-        while start.elapsed() < Duration::from_secs(u64::from(SECONDS)) {
-            // What is due by now; a host that is too slow for the rate says so below.
-            if f64::from(done) > start.elapsed().as_secs_f64() * f64::from(RATE) {
-                std::thread::sleep(Duration::from_millis(1));
-                continue;
-            }
-            super::workload::Workload::Executions.cause(10)?;
-            done += 10;
-        }
-        Ok(())
-    })?;
-    let rate = f64::from(done) / start.elapsed().as_secs_f64();
+    let (mut idle, mut busy, mut rates) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..RUNS {
+        idle.push(agent.share(|| {
+            std::thread::sleep(RUN);
+            Ok(())
+        })?);
+        busy.push(agent.share(|| {
+            rates.push(execute()?);
+            Ok(())
+        })?);
+    }
     println!(
-        "\nthe agent as a whole: {idle:.2} % of a CPU with nothing to hear, {busy:.2} % at {rate:.0} executions a second"
+        "\nthe agent as a whole: {:.2} % of a CPU with nothing to hear, {:.2} % at {:.0} executions a second",
+        median(idle),
+        median(busy),
+        median(rates)
     );
     Ok(())
+}
+
+/// Executes programs for a run; answers how many a second.
+fn execute() -> Result<f64, Error> {
+    let start = Instant::now();
+    let mut done = 0;
+    while start.elapsed() < RUN {
+        if f64::from(done) > start.elapsed().as_secs_f64() * f64::from(RATE) {
+            std::thread::sleep(Duration::from_millis(1));
+            continue;
+        }
+        Workload::Executions.cause(10)?;
+        done += 10;
+    }
+    Ok(f64::from(done) / start.elapsed().as_secs_f64())
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
 }

@@ -145,18 +145,19 @@ fn measure_all(root: &Path, args: &Args) -> Result<(), String> {
         })?);
     }
     if args.wants(What::Flask) {
-        match flask::start(root) {
-            Ok(_) => rows.push(median(args.runs, || {
-                let server = flask::start(root)?;
-                let what = format!("{} · one a request, 16 connections", server.name);
-                measure(&server, what, 1, |address| Load {
-                    address,
-                    connections: 16,
-                    requests: &singles,
-                    duration,
-                    rate: None,
-                })
-            })?),
+        let measured = median(args.runs, || {
+            let server = flask::start(root)?;
+            let what = format!("{} · one a request, 16 connections", server.name);
+            measure(&server, what, 1, |address| Load {
+                address,
+                connections: 16,
+                requests: &singles,
+                duration,
+                rate: None,
+            })
+        });
+        match measured {
+            Ok(row) => rows.push(row),
             Err(why) => println!("Flask: left out, {why}"),
         }
     }
