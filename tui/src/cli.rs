@@ -56,6 +56,11 @@ pub(crate) struct AgentArgs {
 }
 
 impl AgentArgs {
+    /// The token, for several hosts too.
+    pub(crate) fn token(&self) -> Option<Token> {
+        self.token.clone()
+    }
+
     /// The client that the arguments ask for. A flag wins over the environment, a URL over a
     /// socket.
     pub(crate) fn client(&self, matches: &ArgMatches) -> Client {
@@ -73,6 +78,9 @@ impl AgentArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Console")]
 pub(crate) struct ConsoleArgs {
+    /// An agent of several, by its URL; may be given again and again
+    #[arg(long, value_name = "URL", conflicts_with_all = ["record", "replay"])]
+    pub(crate) host: Vec<Endpoint>,
     /// The console's configuration file [default: ~/.config/hark/console.toml]
     #[arg(long, env = "HARK_CONSOLE_CONFIG", value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,

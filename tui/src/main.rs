@@ -41,7 +41,7 @@ fn run(cli: Cli, matches: &clap::ArgMatches) -> Result<ExitCode, Error> {
         .enable_all()
         .build()?;
     let code = match cli.command {
-        None => runtime.block_on(console::run(client, &cli.console)),
+        None => runtime.block_on(console::run(client, cli.agent.token(), &cli.console)),
         Some(Command::Send(args)) => runtime.block_on(command::send::run(&client, args)),
         Some(Command::Tail(args)) => runtime.block_on(command::tail::run(&client, args)),
         Some(Command::Query(args)) => runtime.block_on(command::query::run(&client, args)),

@@ -34,7 +34,12 @@ pub(crate) fn write(app: &App, path: &str, screen: Rect) -> Result<String, Strin
         Some("txt") => Format::Text,
         _ => return Err("the name must end in .json, .csv or .txt".to_owned()),
     };
-    if format == Format::Csv && matches!(app.tab, Tab::Incidents | Tab::Kernel | Tab::Health) {
+    if format == Format::Csv
+        && matches!(
+            app.tab,
+            Tab::Incidents | Tab::Kernel | Tab::Health | Tab::Hosts
+        )
+    {
         return Err("this view is no table; a name in .json or .txt works".to_owned());
     }
     // What a root console sees is not for everyone, and nothing is written over.
@@ -182,6 +187,16 @@ fn rows<W: Write>(app: &App, format: Format, out: &mut W) -> io::Result<usize> {
         Tab::Incidents => {
             for record in app.scene().incidents.all() {
                 rows.row(&**record, &[])?;
+            }
+        }
+        Tab::Hosts => {
+            for host in &app.hosts.all {
+                let object = serde_json::json!({
+                    "host": host.name, "endpoint": *host.endpoint, "seen": host.seen,
+                    "health": host.health, "tier": host.tier, "open": host.open,
+                    "cpu": host.cpu, "memory": host.memory,
+                });
+                rows.row(&object, &[])?;
             }
         }
         Tab::Kernel | Tab::Health => {

@@ -256,6 +256,7 @@ const NOT_EVENTS: Place = Place::In(&[
     Tab::Processes,
     Tab::Kernel,
     Tab::Health,
+    Tab::Hosts,
 ]);
 const NOT_METRICS: Place = Place::In(&[
     Tab::Overview,
@@ -264,7 +265,9 @@ const NOT_METRICS: Place = Place::In(&[
     Tab::Processes,
     Tab::Kernel,
     Tab::Health,
+    Tab::Hosts,
 ]);
+const HOSTS: Place = Place::In(&[Tab::Hosts]);
 const PROCESSES: Place = Place::In(&[Tab::Processes]);
 
 /// All keys. The first that fits wins.
@@ -274,6 +277,7 @@ pub(crate) const BINDINGS: &[Binding] = &[
     bind(&[key(KeyCode::Enter)], Action::Open, EVENTS, Some("detail"), "Show all of the selected event"),
     bind(&[key(KeyCode::Enter)], Action::Open, PROCESSES, Some("events"), "Show the events of the selected process"),
     bind(&[key(KeyCode::Enter)], Action::Open, INCIDENTS, Some("events"), "Show the events around the selected incident"),
+    bind(&[key(KeyCode::Enter)], Action::Open, HOSTS, Some("look"), "Look at the selected host in all views"),
     bind(&[ch('A')], Action::Acknowledge, INCIDENTS, Some("acknowledge"), "Note that the incident was seen"),
     bind(&[ch('S')], Action::Silence, INCIDENTS, Some("silence"), "Silence the incident for an hour, or end its silence"),
     bind(&[ch('i')], Action::Note, INCIDENTS, Some("note"), "Write a note on the incident"),
@@ -322,6 +326,7 @@ pub(crate) const BINDINGS: &[Binding] = &[
     bind(&[ch('5')], Action::Show(Tab::Processes), EVERYWHERE, None, "Processes: who uses what"),
     bind(&[ch('6')], Action::Show(Tab::Kernel), EVERYWHERE, None, "Kernel: waits for CPUs and disks, TCP, programs and their cost"),
     bind(&[ch('7')], Action::Show(Tab::Health), EVERYWHERE, None, "Health: the agent itself"),
+    bind(&[ch('8')], Action::Show(Tab::Hosts), EVERYWHERE, None, "Hosts: several agents at once, the worst first"),
     bind(&[ch(':'), ctrl('p')], Action::Palette, EVERYWHERE, Some("commands"), "Find a command by its words"),
     bind(&[ch('x')], Action::ClearFilter, EVENTS, None, "Clear the filter"),
     bind(&[ch('r')], Action::Retry, EVERYWHERE, None, "Try to reach the agent now"),

@@ -5,6 +5,7 @@
 pub(crate) mod config;
 mod connection;
 mod export;
+mod hosts;
 mod keys;
 mod latencies;
 mod past;
@@ -27,15 +28,17 @@ use std::time::Duration;
 use crossterm::event::EventStream;
 use futures_util::{FutureExt as _, StreamExt as _};
 use hark_api::Timestamp;
-use hark_api::client::{Client, Endpoint};
+use hark_api::client::{Client, Endpoint, Token};
 use tokio::signal::unix::{Signal, SignalKind};
 use tokio::sync::{Notify, mpsc};
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::cli::{ConsoleArgs, ThemeName};
 use crate::error::Error;
+use config::Config;
 use recording::{Clock, Recorder, Replay};
-use state::{App, Link};
+use state::{App, Link, Tab};
 use terminal::Screen;
 use theme::{Depth, Theme};
 use update::Effect;
@@ -52,7 +55,11 @@ const FRAME: Duration = Duration::from_millis(100);
 const CLOCK: Duration = Duration::from_secs(1);
 
 /// Runs the console until it is quit, or ended by a signal.
-pub(crate) async fn run(client: Client, args: &ConsoleArgs) -> Result<ExitCode, Error> {
+pub(crate) async fn run(
+    mut client: Client,
+    token: Option<Token>,
+    args: &ConsoleArgs,
+) -> Result<ExitCode, Error> {
     if !io::stdout().is_terminal() || !io::stdin().is_terminal() {
         return Err(Error::NoTerminal);
     }
@@ -61,8 +68,19 @@ pub(crate) async fn run(client: Client, args: &ConsoleArgs) -> Result<ExitCode, 
     let theme = args.theme.or(config.theme).unwrap_or(ThemeName::Dark);
     let theme = Theme::new(theme, Depth::detect()).with(&config.colours);
     let keep = args.keep.or(config.keep).unwrap_or(KEEP);
+    let clients = hosts(&config, token.as_ref(), args)?;
+    if let Some((_, first)) = clients.first() {
+        client = first.clone();
+    }
     let mut app = App::new(client.endpoint().to_string(), theme, keep as usize);
     app.keys = config.keys;
+    let (told_in, mut told) = mpsc::channel(NEWS);
+    for (at, (name, client)) in clients.iter().enumerate() {
+        app.tab = Tab::Hosts;
+        app.hosts
+            .add(name.as_deref(), client.endpoint().to_string());
+        tokio::spawn(hosts::watch(client.clone(), at, told_in.clone()));
+    }
     app.is_local = matches!(client.endpoint(), Endpoint::Unix(_));
     let path = args.replay.as_ref();
     let replay = path
@@ -76,8 +94,10 @@ pub(crate) async fn run(client: Client, args: &ConsoleArgs) -> Result<ExitCode, 
     let (news_in, mut news) = mpsc::channel(NEWS);
     let retry = Arc::new(Notify::new());
     // Few: what is asked is for the frame that is seen.
-    let (asks, asked) = mpsc::channel(4);
+    let (mut asks, asked) = mpsc::channel(4);
     let mut clock = None;
+    // Of the host that is looked at; they end where another one is.
+    let mut tasks = JoinSet::new();
     if let Some(replay) = replay {
         app.link = Link::Replay;
         app.is_local = false;
@@ -85,11 +105,11 @@ pub(crate) async fn run(client: Client, args: &ConsoleArgs) -> Result<ExitCode, 
         tokio::spawn(recording::refuse(asked, news_in.clone()));
         tokio::spawn(replay.tell(news_in.clone()));
     } else {
-        tokio::spawn(connection::answer(client.clone(), asked, news_in.clone()));
-        tokio::spawn(connection::run(client, news_in.clone(), Arc::clone(&retry)));
+        tasks.spawn(connection::answer(client.clone(), asked, news_in.clone()));
+        tasks.spawn(connection::run(client, news_in.clone(), Arc::clone(&retry)));
     }
     // Kept, so that the news do not end where a recording does.
-    let _news_in = news_in;
+    let mut _news_in = news_in;
     let mut input = EventStream::new();
 
     let mut hits = Vec::new();
@@ -143,6 +163,17 @@ pub(crate) async fn run(client: Client, args: &ConsoleArgs) -> Result<ExitCode, 
                             let written = export::write(&app, &path, screen.area()?);
                             update::exported(&mut app, written);
                         }
+                        Some(Effect::Enter(at)) => {
+                            if let Some((_, client)) = clients.get(at) {
+                                tasks = JoinSet::new();
+                                let (news_in, asked);
+                                (news_in, news) = mpsc::channel(NEWS);
+                                (asks, asked) = mpsc::channel(4);
+                                tasks.spawn(connection::answer(client.clone(), asked, news_in.clone()));
+                                tasks.spawn(connection::run(client.clone(), news_in.clone(), Arc::clone(&retry)));
+                                _news_in = news_in;
+                            }
+                        }
                         Some(Effect::Record(path)) => record(&mut app, &mut recorder, path),
                         Some(Effect::Copy(text)) => screen.copy(&text)?,
                         Some(Effect::Redraw) => screen.redraw()?,
@@ -167,6 +198,10 @@ pub(crate) async fn run(client: Client, args: &ConsoleArgs) -> Result<ExitCode, 
                 }
                 due = due.or(Some(drawn + FRAME));
             }
+            Some((at, host)) = told.recv() => {
+                app.hosts.told(at, host.map(|told| *told), Timestamp::now());
+                due = due.or(Some(drawn + FRAME));
+            }
             () = std::future::ready(()), if searching => {
                 searching = update::search(&mut app);
                 due = due.or(Some(drawn + FRAME));
@@ -175,6 +210,43 @@ pub(crate) async fn run(client: Client, args: &ConsoleArgs) -> Result<ExitCode, 
             () = tokio::time::sleep_until(wake) => due = Some(Instant::now()),
         }
     }
+}
+
+/// The clients of the hosts that are asked for, with their names: those of the command line, else
+/// those of the configuration file.
+fn hosts(
+    config: &Config,
+    token: Option<&Token>,
+    args: &ConsoleArgs,
+) -> Result<Vec<(Option<String>, Client)>, Error> {
+    if !args.host.is_empty() {
+        let client = |host: &Endpoint| (None, Client::new(host.clone(), token.cloned()));
+        return Ok(args.host.iter().map(client).collect());
+    }
+    if args.replay.is_some() || args.record.is_some() {
+        return Ok(Vec::new());
+    }
+    let client = |host: &config::Host| {
+        let wrong = |why: String| Error::Config(format!("the host {}: {why}", host.url));
+        let endpoint = host
+            .url
+            .parse::<Endpoint>()
+            .map_err(|e| wrong(e.to_string()))?;
+        let token = match &host.token_file {
+            None => token.cloned(),
+            Some(path) => {
+                let text = std::fs::read_to_string(path);
+                let text = text.map_err(|e| wrong(format!("{}: {e}", path.display())))?;
+                Some(
+                    text.trim()
+                        .parse()
+                        .map_err(|_| wrong("its token is none".to_owned()))?,
+                )
+            }
+        };
+        Ok((host.name.clone(), Client::new(endpoint, token)))
+    };
+    config.hosts.iter().map(client).collect()
 }
 
 /// Takes in news, and records them where that is asked; where it fails it is said, once.

@@ -30,7 +30,8 @@ pub(crate) struct Part {
 /// The agent cannot be reached or refuses.
 pub(crate) async fn scene(client: &Client, at: Timestamp) -> Result<Stored, ClientError> {
     let query = EventQuery {
-        to: Some(at),
+        // The moment itself is a part of it.
+        to: Some(at.plus_nanos(1)),
         limit: Some(EVENTS),
         ..EventQuery::default()
     };
@@ -66,7 +67,7 @@ pub(crate) async fn anomaly(
     let query = EventQuery {
         filter: IS_UNUSUAL.to_owned(),
         from: forward.then(|| at.plus_nanos(1)),
-        to: (!forward).then(|| at.plus_nanos(-1)),
+        to: (!forward).then_some(at),
         order: if forward {
             Order::Oldest
         } else {

@@ -1,6 +1,7 @@
 //! Made-up events, vitals and states for tests: ordinary, and hostile.
 
 use super::state::heat::{Column, Map, Of};
+use super::state::hosts::{Hosts, Told};
 use hark_api::{
     Band, Event, EventId, Evidence, Feature, FeatureState, Fields, Health, Incident, IncidentId,
     IncidentRecord, IngestStatus, Kind, Level, Note, Process, ProgramCost, Reason, ReasonCode,
@@ -548,4 +549,24 @@ pub(crate) fn incidents(name: Option<&str>) -> Vec<IncidentRecord> {
         text: text("a load test, expected"),
     }];
     records
+}
+
+/// Four hosts: one that is quiet, one with incidents, one that is away, and one not yet asked.
+pub(crate) fn hosts(name: Option<&str>) -> Hosts {
+    let mut hosts = Hosts::default();
+    for host in ["web", "db", "away", "new"] {
+        let endpoint = format!("http://{host}.example:5000");
+        hosts.add(Some(name.unwrap_or(host)), endpoint);
+    }
+    let told = |incidents| Told {
+        status: status(name),
+        vitals: Some(vitals(600, name)),
+        incidents,
+    };
+    hosts.told(0, Ok(told(Vec::new())), NOON.plus_nanos(-2_000_000_000));
+    hosts.told(1, Ok(told(incidents(name))), NOON);
+    hosts.told(2, Ok(told(Vec::new())), NOON.plus_nanos(-300_000_000_000));
+    let why = name.unwrap_or("cannot connect: connection refused");
+    hosts.told(2, Err(why.to_owned()), NOON);
+    hosts
 }

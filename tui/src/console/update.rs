@@ -48,6 +48,8 @@ pub(crate) enum Effect {
     Export(String),
     /// Write what comes to this new file; to none any more.
     Record(Option<String>),
+    /// Look at another host of several, by its place.
+    Enter(usize),
     /// Put a text on the clipboard.
     Copy(String),
     /// Draw every cell again.
@@ -133,10 +135,18 @@ pub(crate) fn act(app: &mut App, action: Action) -> Option<Effect> {
                 app.live.events.follow();
             }
         }
+        Action::Open if app.tab == Tab::Hosts => {
+            let at = app.hosts.selected()?;
+            show(app, Tab::Overview);
+            if at != app.hosts.entered {
+                app.enter(at);
+                return Some(Effect::Enter(at));
+            }
+        }
         Action::Open => open(app),
         Action::Move(go) => go_to(app, go),
-        Action::NextTab => show(app, app.tab.step(1)),
-        Action::PreviousTab => show(app, app.tab.step(-1)),
+        Action::NextTab => show(app, app.tab.step(1, app.tabs())),
+        Action::PreviousTab => show(app, app.tab.step(-1, app.tabs())),
         Action::Show(tab) => show(app, tab),
         Action::ZoomIn => app.metrics.zoom(false),
         Action::ZoomOut => app.metrics.zoom(true),
@@ -192,10 +202,7 @@ pub(crate) fn act(app: &mut App, action: Action) -> Option<Effect> {
                 show(app, Tab::Events);
                 let scene = app.scene_mut();
                 if !scene.events.select_id(event.id, &scene.log) {
-                    say(
-                        app,
-                        "It is older than what the console keeps; `hark query` finds what was around it",
-                    );
+                    travel::go_to(app, event.time, Some(event.id));
                 }
             }
         }

@@ -6,6 +6,7 @@ pub(crate) mod connects;
 pub(crate) mod expected;
 pub(crate) mod heat;
 pub(crate) mod history;
+pub(crate) mod hosts;
 pub(crate) mod incidents;
 pub(crate) mod log;
 pub(crate) mod metrics;
@@ -23,6 +24,7 @@ use tui_input::Input;
 
 use self::expected::Expected;
 use self::heat::Heat;
+use self::hosts::Hosts;
 use self::metrics::Metrics;
 use self::reel::Reel;
 use self::scene::Scene;
@@ -64,6 +66,9 @@ pub(crate) struct App {
     /// Whether the agent runs on this host, as far as one can tell: it is spoken with over a socket.
     pub(crate) is_local: bool,
     pub(crate) metrics: Metrics,
+    /// Several hosts, where they are asked for.
+    pub(crate) hosts: Hosts,
+    keep: usize,
     pub(crate) heat: Heat,
     /// How far the views of plain text are scrolled.
     pub(crate) scroll: Scroll,
@@ -97,12 +102,46 @@ impl App {
             detail: Detail::default(),
             is_local: false,
             metrics: Metrics::new(),
+            hosts: Hosts::default(),
+            keep,
             heat: Heat::default(),
             scroll: Scroll::default(),
             overlay: Overlay::None,
             filters_used: Vec::new(),
             said: None,
             page: Cell::new(10),
+        }
+    }
+
+    /// Looks at another host, of which nothing is known yet.
+    pub(crate) fn enter(&mut self, at: usize) {
+        let Some(host) = self.hosts.all.get(at) else {
+            return;
+        };
+        self.endpoint = host.endpoint.clone();
+        self.hosts.entered = at;
+        self.link = Link::Connecting;
+        self.status = None;
+        self.status_before = None;
+        self.live = Scene::new(self.keep);
+        self.travel = None;
+        self.reel = Reel::default();
+        self.expected = Expected::default();
+        self.missed = 0;
+        self.metrics = Metrics::new();
+        self.heat = Heat::default();
+        self.detail = Detail::default();
+        self.unusual_selected = None;
+        self.is_local = false;
+    }
+
+    /// The views that have a place in the first line.
+    pub(crate) fn tabs(&self) -> &'static [Tab] {
+        let all = &Tab::ALL;
+        if self.hosts.all.is_empty() && self.tab != Tab::Hosts {
+            &all[..all.len() - 1]
+        } else {
+            all
         }
     }
 
@@ -164,10 +203,11 @@ pub(crate) enum Tab {
     Processes,
     Kernel,
     Health,
+    Hosts,
 }
 
 impl Tab {
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::Overview,
         Self::Incidents,
         Self::Events,
@@ -175,6 +215,7 @@ impl Tab {
         Self::Processes,
         Self::Kernel,
         Self::Health,
+        Self::Hosts,
     ];
 
     pub(crate) fn name(self) -> &'static str {
@@ -186,13 +227,14 @@ impl Tab {
             Self::Processes => "Processes",
             Self::Kernel => "Kernel",
             Self::Health => "Health",
+            Self::Hosts => "Hosts",
         }
     }
 
-    /// The tab some places on, around the ends.
-    pub(crate) fn step(self, by: isize) -> Self {
-        let at = (self as isize + by).rem_euclid(Self::ALL.len() as isize);
-        Self::ALL[at as usize]
+    /// The tab some places on among these, around the ends.
+    pub(crate) fn step(self, by: isize, among: &[Self]) -> Self {
+        let at = (self as isize + by).rem_euclid(among.len() as isize);
+        among[at as usize]
     }
 }
 
@@ -308,8 +350,8 @@ mod tests {
 
     #[test]
     fn tabs_go_round() {
-        assert_eq!(Tab::Overview.step(-1), Tab::Health);
-        assert_eq!(Tab::Health.step(1), Tab::Overview);
+        assert_eq!(Tab::Overview.step(-1, &Tab::ALL[..7]), Tab::Health);
+        assert_eq!(Tab::Hosts.step(1, &Tab::ALL), Tab::Overview);
         for (i, tab) in Tab::ALL.into_iter().enumerate() {
             assert_eq!(tab as usize, i);
         }

@@ -55,6 +55,10 @@ pub(super) fn move_rows(app: &mut App, rows: isize) {
             app.scroll.to(0);
         }
         Tab::Metrics => app.metrics.move_by(rows),
+        Tab::Hosts => {
+            let row = app.hosts.selected_row().saturating_add_signed(rows);
+            app.hosts.select(row);
+        }
         Tab::Kernel | Tab::Health => app.scroll.by(rows),
     }
 }
@@ -139,6 +143,10 @@ pub(super) fn click_row(app: &mut App, row: u16) {
             let top = app.metrics.top(usize::from(app.page.get()), names);
             let by = (top + row) as isize - app.metrics.selected_row() as isize;
             app.metrics.move_by(by);
+        }
+        Tab::Hosts => {
+            let top = app.hosts.top(usize::from(app.page.get()));
+            app.hosts.select(top + row);
         }
         Tab::Kernel | Tab::Health => {}
     }

@@ -1,6 +1,6 @@
 //! What an action is about: the event, process or incident that is selected.
 
-use super::{Effect, act, say, set_filter, show};
+use super::{Effect, act, say, set_filter, show, travel};
 use crate::clean::Clean;
 use crate::console::keys::Action;
 use crate::console::state::{App, Detail, DetailOf, Scroll, Tab};
@@ -89,25 +89,19 @@ pub(super) fn open(app: &mut App) {
             act(app, Action::OfProcess);
         }
         Tab::Incidents => {
-            let events = app
-                .scene()
-                .incidents
-                .selected()
-                .map(|r| r.incident.events.clone());
-            let kept = events.unwrap_or_default();
+            let Some(record) = app.scene().incidents.selected() else {
+                return;
+            };
+            let (peak, kept) = (record.incident.peak, record.incident.events.clone());
             set_filter(app, "");
-            let found = kept.iter().any(|id| select(app, *id));
-            if found {
-                show(app, Tab::Events);
-                app.detail.of = DetailOf::Selected;
-            } else {
-                say(
-                    app,
-                    "Its events are older than what the console keeps; see `hark query`",
-                );
+            show(app, Tab::Events);
+            if !kept.iter().any(|id| select(app, *id)) {
+                // Older than what the console keeps: the agent has it stored.
+                travel::go_to(app, peak, kept.first().copied());
             }
+            app.detail.of = DetailOf::Selected;
         }
-        Tab::Metrics | Tab::Kernel | Tab::Health => {}
+        Tab::Metrics | Tab::Kernel | Tab::Health | Tab::Hosts => {}
     }
 }
 

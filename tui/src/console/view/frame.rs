@@ -49,8 +49,8 @@ pub(super) fn header(canvas: &mut Canvas<'_>, area: Rect, app: &App) {
         format!("{sign} ")
     };
     let sign_width = sign_text.width() as u16;
-    let names: u16 = Tab::ALL.iter().map(|tab| tab.name().len() as u16).sum();
-    let count = Tab::ALL.len() as u16;
+    let names: u16 = app.tabs().iter().map(|tab| tab.name().len() as u16).sum();
+    let count = app.tabs().len() as u16;
     let room = area.right().saturating_sub(x + sign_width);
     let has_clock =
         room >= names + 4 * count + 13 || (room < names + 2 * count && area.width >= 60);
@@ -62,7 +62,7 @@ pub(super) fn header(canvas: &mut Canvas<'_>, area: Rect, app: &App) {
     canvas.put_right(right, y, sign_width, &sign_text, style);
     right = right.saturating_sub(sign_width);
     let room = right.saturating_sub(x);
-    for (i, tab) in Tab::ALL.into_iter().enumerate() {
+    for (i, tab) in app.tabs().iter().copied().enumerate() {
         let is_shown = tab == app.tab;
         let text = if room >= names + 4 * count {
             format!(" {} {} ", i + 1, tab.name())

@@ -5,6 +5,7 @@ mod events;
 mod frame;
 mod health;
 mod help;
+mod hosts;
 mod incidents;
 mod kernel;
 mod metrics;
@@ -70,8 +71,10 @@ pub(crate) fn draw(app: &App, buffer: &mut Buffer) -> Drawn {
         time_bar::draw(&mut canvas, Rect { height: 1, ..body }, app);
         body = below(body, 1);
     }
-    // Without an agent ever seen there is nothing else to show.
-    if app.status.is_none() && app.scene().log.is_empty() {
+    // Without an agent ever seen there is nothing else to show, but for others.
+    if app.tab == Tab::Hosts {
+        hosts::draw(&mut canvas, body, app);
+    } else if app.status.is_none() && app.scene().log.is_empty() {
         unreachable::draw(&mut canvas, body, app);
     } else {
         match app.tab {
@@ -81,7 +84,7 @@ pub(crate) fn draw(app: &App, buffer: &mut Buffer) -> Drawn {
             Tab::Metrics => metrics::draw(&mut canvas, body, app),
             Tab::Processes => processes::draw(&mut canvas, body, app),
             Tab::Kernel => kernel::draw(&mut canvas, body, app),
-            Tab::Health => health::draw(&mut canvas, body, app),
+            Tab::Health | Tab::Hosts => health::draw(&mut canvas, body, app),
         }
     }
     match &app.overlay {

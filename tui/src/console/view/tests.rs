@@ -135,6 +135,9 @@ fn views_look_right() {
     for tab in Tab::ALL {
         for (data, mut app) in [("ordinary", ordinary()), ("hostile", hostile())] {
             app.tab = tab;
+            if tab == Tab::Hosts {
+                app.hosts = sample::hosts((data == "hostile").then_some(HOSTILE));
+            }
             let name = format!("{}_{data}", tab.name().to_lowercase());
             insta::assert_snapshot!(name, at_all_sizes(&app));
         }
@@ -306,6 +309,18 @@ fn a_session_is_recorded_from_its_middle_on() {
         _ => None,
     });
     assert_eq!(events, Some(600));
+}
+
+#[test]
+fn a_host_of_several_is_looked_at() {
+    let mut app = ordinary();
+    app.hosts = sample::hosts(None);
+    press(&mut app, "8jj");
+    assert_eq!(press(&mut app, "\n"), None, "it is looked at already");
+    assert_eq!(app.tab, Tab::Overview);
+    assert_eq!(press(&mut app, "8k\n"), Some(Effect::Enter(1)));
+    assert_eq!(*app.endpoint, "http://db.example:5000");
+    assert!(app.scene().log.is_empty() && app.status.is_none());
 }
 
 #[test]

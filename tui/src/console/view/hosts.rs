@@ -1,0 +1,136 @@
+//! Several hosts, the worst first.
+
+use ratatui::layout::Rect;
+
+use super::vitals::percent;
+use crate::console::keys::Action;
+use crate::console::state::App;
+use crate::console::state::hosts::Host;
+use crate::console::theme::tier_sign;
+use crate::console::widget::canvas::{Canvas, below};
+use crate::console::widget::chart;
+use crate::moment;
+
+pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, app: &App) {
+    let theme = canvas.theme;
+    let hosts = &app.hosts;
+    let away = hosts.all.iter().filter(|host| host.why.is_some()).count();
+    let note = match (hosts.all.len(), away) {
+        (0, _) => String::new(),
+        (all, 0) => format!("{all}, all answer"),
+        (all, away) => format!("{all}, {away} do not answer"),
+    };
+    let inside = canvas.section(area, "Hosts, the worst first", &note);
+    if hosts.all.is_empty() {
+        let lines = [
+            "One host is looked at. Several, in one console:",
+            "hark --host http://10.0.0.7:5000 --host http://10.0.0.8:5000",
+            "or [[hosts]] in the configuration file: hark config",
+        ];
+        for (text, y) in lines.into_iter().zip(inside.y..inside.bottom()) {
+            canvas.put(
+                inside.x + 1,
+                y,
+                inside.width.saturating_sub(2),
+                text,
+                theme.dim,
+            );
+        }
+        return;
+    }
+    let name_width = (inside.width / 4).clamp(10, 28);
+    head(canvas, inside, name_width);
+    let rows = below(inside, 1);
+    app.page.set(rows.height);
+    let selected = hosts.selected_row();
+    let order = hosts.worst_first();
+    let top = hosts.top(rows.height.into());
+    for ((row, at), y) in order
+        .iter()
+        .enumerate()
+        .skip(top)
+        .zip(rows.y..rows.bottom())
+    {
+        let line = Rect::new(rows.x, y, rows.width, 1);
+        let host = &hosts.all[*at];
+        host_row(canvas, line, name_width, host, app, *at == hosts.entered);
+        if row == selected {
+            canvas.paint(line, theme.selection);
+        }
+    }
+    canvas.hit(rows, Action::Row(0));
+}
+
+fn head(canvas: &mut Canvas<'_>, area: Rect, name_width: u16) {
+    let style = canvas.theme.dim;
+    let mut x = area.x + 2 + name_width;
+    canvas.put(area.x + 2, area.y, name_width, "HOST", style);
+    for (name, width) in [("SEEN", 6), ("CPU", 7), ("MEMORY", 8), ("OPEN", 5)] {
+        canvas.put_right(x + width, area.y, width, name, style);
+        x += width;
+    }
+    canvas.put(
+        x + 1,
+        area.y,
+        area.right().saturating_sub(x + 1),
+        "STATE",
+        style,
+    );
+}
+
+fn host_row(
+    canvas: &mut Canvas<'_>,
+    line: Rect,
+    name_width: u16,
+    host: &Host,
+    app: &App,
+    is_entered: bool,
+) {
+    let theme = canvas.theme;
+    let y = line.y;
+    let (sign, sign_style) = match host.why {
+        Some(_) => ("✗", theme.critical()),
+        None if host.seen.is_none() => ("◌", theme.dim),
+        None if host.open == 0 => ("✓", theme.good),
+        None => (tier_sign(host.tier), theme.tier(host.tier)),
+    };
+    canvas.put(line.x, y, 1, sign, sign_style);
+    let name_style = if is_entered {
+        theme.accent
+    } else {
+        theme.strong
+    };
+    canvas.put(line.x + 2, y, name_width - 1, &host.name, name_style);
+    let mut x = line.x + 2 + name_width;
+    let seen = host
+        .seen
+        .map_or("–".to_owned(), |seen| moment::age(seen, app.now));
+    let share = |share: Option<f64>| share.map_or("–".to_owned(), percent);
+    let open = match host.open {
+        0 => "·".to_owned(),
+        open => open.to_string(),
+    };
+    let busy = |share: Option<f64>, calm| theme.share(share.unwrap_or(0.0), calm);
+    for (text, width, style) in [
+        (seen, 6, theme.dim),
+        (share(host.cpu), 7, busy(host.cpu, theme.text)),
+        (share(host.memory), 8, busy(host.memory, theme.text)),
+        (open, 5, theme.tier(host.tier)),
+    ] {
+        canvas.put_right(x + width, y, width, &text, style);
+        x += width;
+    }
+    x += 1;
+    if line.width >= 120 {
+        let bar = Rect::new(x, y, 12, 1);
+        let cpu = host.cpu.unwrap_or(0.0);
+        chart::bar(canvas, bar, cpu, theme.share(cpu, theme.cpu));
+        x += 14;
+    }
+    let (text, style) = match &host.why {
+        Some(why) => (why.as_str(), theme.warning()),
+        None if host.open > 0 => (host.title.as_str(), theme.text),
+        None => (host.health, theme.dim),
+    };
+    canvas.put(x, y, line.right().saturating_sub(x), text, style);
+}
