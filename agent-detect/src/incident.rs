@@ -7,6 +7,7 @@ use hark_api::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::engine::metrics::label;
 use crate::finding::Finding;
 use crate::program;
 
@@ -308,6 +309,11 @@ fn parties(finding: &Finding) -> Vec<Party> {
     }
     if let Some(device) = &finding.subject.device {
         add("device", device, None, 0.7);
+    }
+    // A control group's own metric names it; the process is a guess.
+    let series = finding.subject.series.as_ref();
+    if let Some(group) = series.and_then(|s| label(s.as_str(), "cgroup")) {
+        add("cgroup", group, None, 0.7);
     }
     parties
 }

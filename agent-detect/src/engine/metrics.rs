@@ -279,7 +279,7 @@ fn message(key: &SeriesKey, value: f64, assessment: &Assessment) -> String {
 }
 
 /// The value of a label in a series' key.
-fn label<'a>(key: &'a str, name: &str) -> Option<&'a str> {
+pub(crate) fn label<'a>(key: &'a str, name: &str) -> Option<&'a str> {
     let start = key.find(&format!("{name}=\""))? + name.len() + 2;
     let rest = key.get(start..)?;
     rest.find('"').map(|end| &rest[..end])

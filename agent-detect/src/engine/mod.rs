@@ -2,7 +2,7 @@
 
 mod checkpoint;
 mod events;
-mod metrics;
+pub(crate) mod metrics;
 
 use std::collections::HashMap;
 
