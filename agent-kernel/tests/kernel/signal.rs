@@ -98,6 +98,31 @@ fn fault_of(signal: &hark_kernel::Signal) -> Option<Fault> {
     signal.fault.as_deref().cloned()
 }
 
+/// Runs this until it makes a fault whose file is told, where files are: of several listeners at once,
+/// such as those of tests beside this one, the kernel lets the first one look the file up.
+fn fault_by(
+    listener: &Listener,
+    script: &str,
+    argument: &str,
+    number: u8,
+) -> (hark_kernel::KernelEvent, hark_kernel::Signal) {
+    wait_until("a fault with its file", || {
+        let mut child = Command::new("python3")
+            .args(["-c", script, argument])
+            .spawn()
+            .expect("python3");
+        child.wait().expect("end");
+        let (event, signal) = listener.wait("the fault", |event| match &event.data {
+            Data::Signal(signal) if pid(event) == Some(child.id()) && signal.signal == number => {
+                Some(signal.clone())
+            }
+            _ => None,
+        });
+        let done = fault_of(&signal).is_none_or(|fault| fault.file.is_some());
+        done.then_some((event, signal))
+    })
+}
+
 #[test]
 fn a_fault_in_a_mapped_file_is_told_with_the_file() {
     let Some(listener) = Listener::start(&[Feature::Signal]) else {
@@ -111,20 +136,9 @@ fn a_fault_in_a_mapped_file_is_told_with_the_file() {
                   m = mmap.mmap(f, 12288)\n\
                   os.truncate(f, 0)\n\
                   m[8195]";
-    let mut child = Command::new("python3")
-        .args(["-c", script])
-        .arg(&path)
-        .spawn()
-        .expect("python3");
-    child.wait().expect("end");
-    let (_, signal) = listener.wait("the fault", |event| match &event.data {
-        Data::Signal(signal) if pid(event) == Some(child.id()) && signal.signal == 7 => {
-            Some(signal.clone())
-        }
-        _ => None,
-    });
+    let path = path.display().to_string();
+    let (_, signal) = fault_by(&listener, script, &path, 7);
     if let Some(fault) = fault_of(&signal) {
-        let path = path.display().to_string();
         assert_eq!(fault.file, Some((path, 8195)));
         assert_ne!(fault.instruction, 0);
     }
@@ -136,17 +150,7 @@ fn a_fault_is_told_with_its_address() {
         return;
     };
     let script = "import ctypes; ctypes.string_at(0x1234)";
-    let mut child = Command::new("python3")
-        .args(["-c", script])
-        .spawn()
-        .expect("python3");
-    child.wait().expect("end");
-    let (event, signal) = listener.wait("the fault", |event| match &event.data {
-        Data::Signal(signal) if pid(event) == Some(child.id()) && signal.signal == 11 => {
-            Some(signal.clone())
-        }
-        _ => None,
-    });
+    let (event, signal) = fault_by(&listener, script, "", 11);
     assert_eq!(signal.address, Some(0x1234));
     if let Some(fault) = fault_of(&signal) {
         assert_ne!(fault.instruction, 0);
