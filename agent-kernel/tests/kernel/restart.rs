@@ -7,6 +7,15 @@ use hark_kernel::{Data, Feature};
 
 use crate::listener::{Listener, pid, privileged, wait_until};
 
+/// Ends the storm, also where the test fails: else it would go on, and the test with it.
+struct End<'a>(&'a AtomicBool);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Relaxed);
+    }
+}
+
 /// Executes programs until it is told to stop.
 fn storm(stop: &AtomicBool) {
     while !stop.load(Relaxed) {
@@ -22,6 +31,7 @@ fn what_ran_before_a_restart_under_load_is_known_and_no_news() {
     }
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
+        let end = End(&stop);
         let storms: Vec<_> = (0..2).map(|_| scope.spawn(|| storm(&stop))).collect();
         let mut old: Vec<Child> = (0..10)
             .map(|_| Command::new("sleep").arg("600").spawn().expect("sleep"))
@@ -73,7 +83,7 @@ fn what_ran_before_a_restart_under_load_is_known_and_no_news() {
                 assert_eq!(process.exe.as_deref(), sleep.to_str());
             }
         }
-        stop.store(true, Relaxed);
+        drop(end);
         for mut child in old {
             child.kill().expect("kill");
             child.wait().expect("end");
