@@ -17,6 +17,9 @@ use crate::programs::{Hook, PROGRAMS, Program};
 use crate::watch::Watches;
 use crate::{Error, Feature, Options, lockdown, object, tracefs};
 
+/// The verifier gives up with `EAGAIN` when a signal comes for the thread; a program that was refused so is loaded again this often.
+const LOAD_ATTEMPTS: u32 = 10;
+
 /// Where the kernel keeps its type information.
 pub(crate) const BTF_PATH: &str = "/sys/kernel/btf/vmlinux";
 
@@ -343,7 +346,7 @@ fn load_program(
                     "it comes with another version or configuration of the kernel".to_owned(),
                 ));
             }
-            tracepoint.load(hook, aya_btf).map_err(explain)?;
+            retried(|| tracepoint.load(hook, aya_btf)).map_err(explain)?;
             if attach {
                 tracepoint.attach().map_err(explain)?;
             }
@@ -356,7 +359,7 @@ fn load_program(
                 has.types()?; // credentials are read at the offsets that these tell
             }
             let events = has.events()?;
-            tracepoint.load().map_err(explain)?;
+            retried(|| tracepoint.load()).map_err(explain)?;
             let places = places(program.hook, &events);
             if places.is_empty() {
                 return Err((
@@ -426,4 +429,20 @@ fn explain(error: &(dyn std::error::Error + 'static)) -> (String, String) {
         _ => "report it, with the output of hark-agent doctor",
     };
     (reason, remedy.to_owned())
+}
+
+/// Loads a program, again where a signal interrupted the verifier.
+fn retried(mut load: impl FnMut() -> Result<(), ProgramError>) -> Result<(), ProgramError> {
+    let interrupted = |result: &Result<(), ProgramError>| {
+        matches!(result, Err(ProgramError::LoadError { io_error, .. })
+            if io_error.raw_os_error() == Some(rustix::io::Errno::AGAIN.raw_os_error()))
+    };
+    let mut result = load();
+    for _ in 1..LOAD_ATTEMPTS {
+        if !interrupted(&result) {
+            break;
+        }
+        result = load();
+    }
+    result
 }
