@@ -7,6 +7,7 @@
 
 use std::collections::HashMap;
 
+use hark_api::units::Unit;
 use hark_api::vitals::ProcessUse;
 use hark_api::{Kind, Process, Reason, ReasonCode, Tier, Timestamp, Vitals};
 use serde::{Deserialize, Serialize};
@@ -52,7 +53,7 @@ fn words(resource: usize, value: f64) -> String {
     if resource == 0 {
         format!("{value:.2} CPUs")
     } else {
-        format!("{:.0} MB a second from and to disks", value / 1e6)
+        format!("{} from and to disks", Unit::BytesPerSecond.show(value))
     }
 }
 

@@ -336,6 +336,12 @@ impl Party {
         self.kind == "cgroup"
     }
 
+    /// Whether the finding tells of it by name, neither guessed nor as the place where others are:
+    /// a control group gets no more suspect by what each of many processes in it does.
+    fn is_told(&self) -> bool {
+        !matches!(self.kind.as_str(), "cgroup" | "unit" | "container") && self.weight > INFERRED
+    }
+
     fn same(&self, other: &Self) -> bool {
         // A crash loop's processes differ in pid and share the name; a service often has its
         // program's name.
@@ -404,8 +410,12 @@ impl Open {
                 .iter_mut()
                 .find(|p| p.kind == party.kind && p.name == party.name)
             {
-                // The same said again says little more.
-                Some(known) => known.weight = known.weight.max(add) + REPEATED * add,
+                // The same said again says little more; of what is guessed, and of what others share,
+                // nothing.
+                Some(known) => {
+                    let more = if party.is_told() { REPEATED * add } else { 0.0 };
+                    known.weight = known.weight.max(add) + more;
+                }
                 None if room => {
                     self.parties.push(Party {
                         weight: add,

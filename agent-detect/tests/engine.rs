@@ -92,6 +92,31 @@ fn an_oom_kill_is_critical_at_once_and_names_its_victim() {
 }
 
 #[test]
+fn a_process_is_more_suspect_than_the_group_that_it_shares() {
+    let mut engine = Engine::new(Config::default());
+    let within = |pid, comm: &str| {
+        let mut process = process(pid, comm);
+        process.cgroup = Some("/shop".to_owned());
+        process
+    };
+    for i in 0..12 {
+        let name = format!("worker-{i}");
+        let mut crash = event(
+            f64::from(i),
+            Source::Kernel,
+            Kind::OomKill,
+            &format!("{name} was OOM-killed"),
+        );
+        crash.process = Some(within(100 + i, &name));
+        engine.event(&mut crash);
+    }
+    let changes = engine.take_changes();
+    let incident = changes.last().expect("an incident").incident();
+    assert_eq!(incident.findings, 12);
+    assert_eq!(incident.suspects[0].kind, "process", "{incident:?}");
+}
+
+#[test]
 fn what_follows_a_kill_joins_its_incident_and_it_ends() {
     let mut engine = Engine::new(Config::default());
     let mut kill = event(
