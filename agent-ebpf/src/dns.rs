@@ -35,15 +35,6 @@ const IPV6_LEN: u64 = 40;
 const UDP_LEN: u64 = 8;
 const DNS_LEN: u64 = 12;
 
-const NOBODY: Task = Task {
-    pid: 0,
-    tid: 0,
-    uid: 0,
-    gid: 0,
-    cgroup: 0,
-    comm: [0; 16],
-};
-
 /// Source and destination port, length; each in network order.
 type Udp = [u16; 3];
 /// Id, flags, and the numbers of questions and answers.
@@ -92,7 +83,7 @@ fn asked(skb: u64) -> Option<()> {
     let task = if member!(sock, sock_uid => u32) == Some(task.uid) {
         task
     } else {
-        NOBODY
+        Task::NOBODY
     };
     record.header = header(Kind::Dns, task);
     record.asked = record.header.time;

@@ -14,16 +14,6 @@ use crate::kernel::{global, read};
 #[map]
 static LINE: PerCpuArray<LineRecord> = PerCpuArray::with_max_entries(1, 0);
 
-/// The kernel writes on behalf of any process, so none is told.
-const NOBODY: Task = Task {
-    pid: 0,
-    tid: 0,
-    uid: 0,
-    gid: 0,
-    cgroup: 0,
-    comm: [0; 16],
-};
-
 // kernel: tracepoint printk:console msg
 #[tracepoint]
 pub(crate) fn kernel_line(ctx: TracePointContext) -> i32 {
@@ -31,7 +21,8 @@ pub(crate) fn kernel_line(ctx: TracePointContext) -> i32 {
     let Some(location) = read::<u32>(fields, global!(TRACEPOINTS.line_text)) else {
         return 0;
     };
-    if !is_within_budget(Kind::Line, &NOBODY, 0) {
+    // The kernel writes on behalf of any process, so none is told.
+    if !is_within_budget(Kind::Line, &Task::NOBODY, 0) {
         return 0;
     }
     let Some(record) = LINE.get_ptr_mut(0) else {
@@ -39,7 +30,7 @@ pub(crate) fn kernel_line(ctx: TracePointContext) -> i32 {
     };
     // SAFETY: a value of a per-CPU map; a tracepoint's programs do not interrupt each other.
     let record = unsafe { &mut *record };
-    record.header = header(Kind::Line, NOBODY);
+    record.header = header(Kind::Line, Task::NOBODY);
     // `__data_loc`: the text lies at the offset in the lower half.
     let text = fields + u64::from(location & 0xffff);
     record.text[0] = 0;

@@ -115,6 +115,18 @@ pub struct Task {
     pub comm: [u8; COMM_LEN],
 }
 
+impl Task {
+    /// Where no process is known, or none is concerned.
+    pub const NOBODY: Self = Self {
+        pid: 0,
+        tid: 0,
+        uid: 0,
+        gid: 0,
+        cgroup: 0,
+        comm: [0; COMM_LEN],
+    };
+}
+
 /// Set in [`Header::kind`] where the process is ignored: the record is for the process table alone.
 pub const QUIET: u32 = 1 << 31;
 

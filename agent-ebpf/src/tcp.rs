@@ -58,15 +58,6 @@ static CONNECTIONS: LruHashMap<u64, Connection> = LruHashMap::with_max_entries(1
 #[map]
 static LISTENERS: LruHashMap<Port, Task> = LruHashMap::with_max_entries(1_024, 0);
 
-const NOBODY: Task = Task {
-    pid: 0,
-    tid: 0,
-    uid: 0,
-    gid: 0,
-    cgroup: 0,
-    comm: [0; 16],
-};
-
 /// The two ends and their state.
 #[derive(Clone, Copy)]
 struct Ends {
@@ -144,7 +135,7 @@ fn unseen(sock: u64, local_port: u16) -> Connection {
     let listener = unsafe { LISTENERS.get(&port) };
     let (task, owner) = match listener {
         Some(task) => (*task, OWNER_LISTENER),
-        None => (NOBODY, OWNER_UNKNOWN),
+        None => (Task::NOBODY, OWNER_UNKNOWN),
     };
     Connection {
         task,
@@ -370,7 +361,7 @@ fn reset_sent(sock: u64, skb: u64, reason: u32) -> Option<()> {
         Some(connection) => connection,
         None if sock != 0 => unseen(sock, ends.local_port),
         None => Connection {
-            task: NOBODY,
+            task: Task::NOBODY,
             started: 0,
             established: 0,
             owner: OWNER_UNKNOWN,
