@@ -93,6 +93,19 @@ pub(super) const fn of_hark(workload: Workload) -> &'static [(&'static str, &'st
     }
 }
 
+/// Counts what each command opens.
+fn counts_opens() -> Peer {
+    counts(
+        "bpftrace 'count' on sys_enter_openat",
+        &[
+            "bpftrace",
+            "-e",
+            "BEGIN { printf(\"ready\\n\") } tracepoint:syscalls:sys_enter_openat \
+             { @[comm] = count() }",
+        ],
+    )
+}
+
 /// The others.
 pub(super) fn others(workload: Workload) -> Vec<Peer> {
     match workload {
@@ -106,15 +119,7 @@ pub(super) fn others(workload: Workload) -> Vec<Peer> {
                      /args->ret < 0/ { @[comm, args->id] = count() }",
                 ],
             ),
-            counts(
-                "bpftrace 'count' on sys_enter_openat",
-                &[
-                    "bpftrace",
-                    "-e",
-                    "BEGIN { printf(\"ready\\n\") } tracepoint:syscalls:sys_enter_openat \
-                     { @[comm] = count() }",
-                ],
-            ),
+            counts_opens(),
             Peer {
                 name: "syscount -x (libbpf-tools)",
                 command: &["syscount", "-x", "-i", "1"],
@@ -128,15 +133,7 @@ pub(super) fn others(workload: Workload) -> Vec<Peer> {
             ),
         ],
         Workload::Opens => vec![
-            counts(
-                "bpftrace 'count' on sys_enter_openat",
-                &[
-                    "bpftrace",
-                    "-e",
-                    "BEGIN { printf(\"ready\\n\") } tracepoint:syscalls:sys_enter_openat \
-                     { @[comm] = count() }",
-                ],
-            ),
+            counts_opens(),
             tells("opensnoop (libbpf-tools)", &["opensnoop"], "/dev/null"),
             tells(
                 "perf trace -e openat",
