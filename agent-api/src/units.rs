@@ -37,6 +37,11 @@ impl Unit {
         }
     }
 
+    /// Whether it counts bytes, whose prefixes are powers of 1024.
+    pub const fn is_bytes(self) -> bool {
+        matches!(self, Self::Bytes | Self::BytesPerSecond)
+    }
+
     /// A value in this unit, with three significant digits.
     pub fn show(self, value: f64) -> String {
         // Rounded away, a negative zero would keep its sign.

@@ -12,7 +12,7 @@ use crate::console::widget::plot::Plot;
 use crate::console::widget::spectrum::{Spectrum, period_name};
 use crate::console::widget::words;
 use crate::moment;
-use crate::units;
+use crate::units::Unit;
 
 /// Lines of one of several curves, at least.
 const LEAST_CURVE: u16 = 8;
@@ -110,8 +110,7 @@ fn curve(canvas: &mut Canvas<'_>, area: Rect, app: &App, key: &SeriesKey, name: 
     let note = format!("{} · {live}", moment::span(metrics.span_secs() as f64));
     let inside = canvas.section(area, name, &note);
     let window = metrics.window(app.at());
-    let is_bytes = key.name().contains("bytes");
-    let write = if is_bytes { units::bytes } else { units::count };
+    let unit = Unit::of_metric(key.name());
     let loaded = metrics.loaded(key);
     let points: &[SeriesPoint] = loaded.map_or(&[], |loaded| loaded.within(window));
     let (head, rest) = split_top(inside, 1);
@@ -130,21 +129,20 @@ fn curve(canvas: &mut Canvas<'_>, area: Rect, app: &App, key: &SeriesKey, name: 
         );
         return;
     }
-    summary(canvas, head, points, write);
+    summary(canvas, head, points, unit);
     if let (true, Some(loaded)) = (metrics.is_spectrum, loaded) {
         rhythms(canvas, rest, loaded, points);
         return;
     }
     let band = loaded.and_then(|loaded| loaded.band);
     let (head, rest) = split_top(rest, u16::from(rest.height > 6));
-    expected(canvas, head, band, points, write);
+    expected(canvas, head, band, points, unit);
     let (place, marks) = split_top(rest, rest.height.saturating_sub(1));
     let plot = Plot {
         points,
         step: loaded.map_or(1, |loaded| loaded.step),
         window,
-        is_bytes,
-        write,
+        unit,
         style: theme.cpu,
         band,
     };
@@ -153,7 +151,7 @@ fn curve(canvas: &mut Canvas<'_>, area: Rect, app: &App, key: &SeriesKey, name: 
     }
 }
 
-fn summary(canvas: &mut Canvas<'_>, area: Rect, points: &[SeriesPoint], write: fn(f64) -> String) {
+fn summary(canvas: &mut Canvas<'_>, area: Rect, points: &[SeriesPoint], unit: Unit) {
     let theme = canvas.theme;
     let last = points.last().map_or(0.0, |p| p.mean);
     let least = points.iter().map(|p| p.min).fold(f64::INFINITY, f64::min);
@@ -169,7 +167,7 @@ fn summary(canvas: &mut Canvas<'_>, area: Rect, points: &[SeriesPoint], write: f
         ("mean ", mean),
         ("most ", most),
     ] {
-        let value = write(value);
+        let value = unit.show(value);
         let width = (name.len() + value.len()) as u16;
         if x + width > area.right() {
             break;
@@ -217,7 +215,7 @@ fn expected(
     area: Rect,
     band: Option<Band>,
     points: &[SeriesPoint],
-    write: fn(f64) -> String,
+    unit: Unit,
 ) {
     if area.is_empty() {
         return;
@@ -228,7 +226,7 @@ fn expected(
         canvas.put(area.x + 1, area.y, area.width, text, theme.dim);
         return;
     };
-    let (low, high) = (write(band.low), write(band.high));
+    let (low, high) = (unit.show(band.low), unit.show(band.high));
     let parts = [
         ("expected ", theme.dim),
         (low.as_str(), theme.strong),

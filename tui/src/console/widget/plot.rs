@@ -6,11 +6,12 @@ use ratatui::style::Style;
 
 use super::canvas::Canvas;
 use crate::moment;
+use crate::units::Unit;
 
 /// Lines of the scale at most.
 const MAX_LINES: u32 = 20;
 /// Columns before the curve, for the values.
-const VALUES: u16 = 10;
+const VALUES: u16 = 11;
 
 /// A curve, the time it is drawn over, and how its values are written.
 pub(crate) struct Plot<'a> {
@@ -18,9 +19,8 @@ pub(crate) struct Plot<'a> {
     /// Seconds between points.
     pub(crate) step: u32,
     pub(crate) window: (Timestamp, Timestamp),
-    /// Whether values are bytes: steps of the scale are then round in powers of 1024.
-    pub(crate) is_bytes: bool,
-    pub(crate) write: fn(f64) -> String,
+    /// What values are measured in; of bytes the steps of the scale are round in powers of 1024.
+    pub(crate) unit: Unit,
     pub(crate) style: Style,
     /// Where the points are expected to lie: shaded, and what left it in a style of its own.
     pub(crate) band: Option<Band>,
@@ -90,7 +90,7 @@ impl Plot<'_> {
         } else {
             most.abs().max(1.0)
         };
-        let unit = if self.is_bytes && spread >= 1024.0 {
+        let unit = if self.unit.is_bytes() && spread >= 1024.0 {
             1024f64.powf(spread.log(1024.0).floor())
         } else {
             1.0
@@ -122,7 +122,13 @@ impl Plot<'_> {
             {
                 canvas.put(place.x, y, place.width, &dots, theme.rule);
             }
-            canvas.put_right(place.x - 1, y, VALUES - 1, &(self.write)(value), theme.dim);
+            canvas.put_right(
+                place.x - 1,
+                y,
+                VALUES - 1,
+                &self.unit.show(value),
+                theme.dim,
+            );
         }
     }
 
@@ -288,7 +294,6 @@ mod tests {
     use super::*;
     use crate::cli::ThemeName;
     use crate::console::theme::{Depth, Theme};
-    use crate::units;
 
     fn drawn(values: &[f64]) -> Vec<String> {
         drawn_with(values, None)
@@ -313,8 +318,7 @@ mod tests {
             points: &points,
             step: 1,
             window: (time(0), time(40)),
-            is_bytes: false,
-            write: units::count,
+            unit: Unit::Count,
             style: Style::new(),
             band,
         };
