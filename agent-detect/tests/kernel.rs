@@ -79,6 +79,20 @@ fn a_fork_storm_names_the_program_and_a_new_program_that_starts_a_few_is_no_news
 }
 
 #[test]
+fn many_starts_are_laid_to_who_starts_them() {
+    let mut engine = Engine::new(Config::default());
+    usual(&mut engine);
+    let starts = (0..500).map(|i| {
+        let mut start = exec(7300.0 + f64::from(i) / 50.0, 5000 + i, "sleep", &["sleep"]);
+        start.fields.set("parent_comm", "poller");
+        start
+    });
+    worst(&mut engine, starts);
+    let incident = engine.incidents().next().expect("an incident");
+    assert_eq!(incident.suspects[0].name, "poller", "{}", incident.title);
+}
+
+#[test]
 fn what_was_withheld_counts() {
     let mut engine = Engine::new(Config::default());
     usual(&mut engine);
