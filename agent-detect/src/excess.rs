@@ -28,6 +28,8 @@ const MEMORY: f64 = 7.0 * 86_400.0;
 const LASTS: usize = 5;
 /// Seconds from the start in which every command that shows was there before.
 const AT_START: f64 = 10.0;
+/// How much smaller an excess may be to be of about the same size.
+const ABOUT: f64 = 0.5;
 /// The largest share of all CPUs that is told from all of them.
 const MOST_SHARE: f64 = 0.98;
 /// Weight of a second in what a command is used to.
@@ -40,6 +42,8 @@ struct Resource {
     floor: f64,
     /// Less than this is a notice at most: of CPUs, as a share of the host's.
     much: f64,
+    /// Index of the Pareto tail that is taken beyond the largest so far.
+    index: i32,
     of: fn(&ProcessUse) -> f64,
 }
 
@@ -48,12 +52,14 @@ const RESOURCES: [Resource; 2] = [
     Resource {
         floor: 0.1,
         much: 0.25,
+        index: 3,
         of: |p| p.cpu,
     },
     // Bytes a second.
     Resource {
         floor: 4_194_304.0,
         much: 33_554_432.0,
+        index: 2,
         of: |p| p.read_bytes.unwrap_or(0.0) + p.write_bytes.unwrap_or(0.0),
     },
 ];
@@ -188,12 +194,17 @@ impl Excess {
                     }
                 };
                 let past = self.past[i].iter();
-                let as_large = past.clone().filter(|p| p.excess >= excess).count() as f64;
-                // Beyond all that is usual the tail is taken as heavy, a Pareto of index 2.
+                // What was told of is no example of what is usual; of about this size it happened.
+                let happened = |p: &&Past| {
+                    let least = if p.told { ABOUT } else { 1.0 };
+                    size(p.excess) >= least * size(excess)
+                };
+                let as_large = past.clone().filter(happened).count() as f64;
+                // Beyond all that is usual the tail is taken as heavy.
                 let largest = past
                     .filter(|p| p.excess < excess && !p.told)
                     .fold(resource.floor, |most, p| most.max(p.excess));
-                let tail = (size(largest) / size(excess)).powi(2);
+                let tail = (size(largest) / size(excess)).powi(resource.index);
                 let period = watched / (as_large + tail);
                 let mut opinion = Opinion::new(self.caution);
                 opinion.argue(

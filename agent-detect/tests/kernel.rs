@@ -143,6 +143,21 @@ fn a_command_that_init_starts_again_after_each_failure_is_a_crash_loop() {
 }
 
 #[test]
+fn commands_that_fail_within_a_service_are_no_crash_loop() {
+    let mut engine = Engine::new(Config::default());
+    for i in 0..5 {
+        let mut start = exec(f64::from(i), 100 + i, "grep", &["grep", "-q", "ready"]);
+        let mut end = exit(f64::from(i) + 0.1, 100 + i, "grep", 1);
+        // A part of the script itself, which was not started as a program.
+        let mut part = exit(f64::from(i) + 0.2, 200 + i, "poller", 1);
+        for event in [&mut start, &mut end, &mut part] {
+            event.process.as_mut().expect("one").unit = Some("poller.service".to_owned());
+        }
+        assert_eq!(worst(&mut engine, [start, end, part]), Tier::Normal);
+    }
+}
+
+#[test]
 fn an_orphan_that_fails_has_no_supervisor() {
     let mut engine = Engine::new(Config::default());
     for i in 0..5 {

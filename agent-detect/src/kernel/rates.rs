@@ -51,7 +51,7 @@ impl Count {
             return format!("{what} on the whole host");
         };
         let what = match self {
-            Self::Exec => "starts of",
+            Self::Exec => "programs started by",
             Self::Fork => "processes created by",
             Self::ExitFailed => "failures of",
             Self::Fault => "faults of",
@@ -72,6 +72,12 @@ impl Count {
             _ => None,
         }
     }
+}
+
+/// Whom a count is laid to: starts to who starts, all else to who does it.
+fn actor(what: Count, event: &Event) -> Option<&str> {
+    let starter = super::text(event, "parent_comm").filter(|_| what == Count::Exec);
+    starter.or_else(|| program::name(event))
 }
 
 /// How many of something programs have in a window in which they have any: what may be expected of
@@ -137,7 +143,7 @@ impl Rates {
                 self.rates.retain(|key, _| key.1 == 0);
             }
         }
-        let own = program::name(event).map(|p| (xxh3_64(p.as_bytes()).max(1), Some(p)));
+        let own = actor(what, event).map(|p| (xxh3_64(p.as_bytes()).max(1), Some(p)));
         let active = self.rates.len().max(1) as f64;
         for (key, name) in [(0, None)].into_iter().chain(own) {
             let rate = self
