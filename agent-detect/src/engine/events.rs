@@ -31,7 +31,7 @@ impl Engine {
                 event.verdict = self.kernel.push(event).verdict();
                 self.found(event)
             }
-            (Source::Host | Source::Agent, _) => None,
+            (Source::Host | Source::Agent | Source::Foreign(_), _) => None,
         }
     }
 
@@ -108,7 +108,7 @@ fn starter(event: &Event, started: Process) -> Process {
         .fields
         .get("parent_comm")
         .and_then(|comm| comm.as_str());
-    match (event.kind, parent, started.ppid) {
+    match (&event.kind, parent, started.ppid) {
         (Kind::Exec, Some(comm), Some(pid)) if pid > 1 => Process {
             pid,
             ppid: None,
