@@ -12,6 +12,8 @@ use crate::caution::Caution;
 pub struct Subject {
     /// The process.
     pub process: Option<Process>,
+    /// The process is a guess: it has some part in what the whole host shows.
+    pub guessed: bool,
     /// The service that said it.
     pub service: Option<String>,
     /// The block device, network interface or file system.

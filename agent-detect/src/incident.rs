@@ -236,8 +236,8 @@ impl Grouper {
 
 /// What a further finding adds to a suspicion, as a share of its weight.
 const REPEATED: f64 = 0.1;
-/// What a process weighs that a metric's rise is put down to, and what a metric, or what names nobody,
-/// weighs for the title, beside those that are told of by name.
+/// What a process weighs that is a guess, and what a metric, or what is known to be nobody's, weighs for
+/// the title, beside those that are told of by name.
 const INFERRED: f64 = 0.5;
 
 fn since(then: Timestamp, now: Timestamp) -> f64 {
@@ -285,27 +285,22 @@ fn parties(finding: &Finding) -> Vec<Party> {
         ..
     }) = &finding.subject.process
     {
+        let guessed = finding.subject.guessed;
+        let sure = if guessed { INFERRED } else { 1.0 };
         // Who hands in a service's line, such as `logger`, does it for many.
         let service = finding.subject.service.as_deref();
         if finding.kind != Kind::Log || service.is_none_or(|s| s == comm) {
-            // Of a metric the process is a guess.
-            let guessed = finding.subject.series.is_some();
-            add(
-                "process",
-                comm,
-                Some(*pid),
-                if guessed { INFERRED } else { 1.0 },
-            );
+            add("process", comm, Some(*pid), sure);
         }
         // A slice, a login or the root holds half the host: sharing it means nothing.
         if let Some(unit) = unit.as_deref().filter(|u| !program::is_wide(u)) {
-            add("unit", unit, None, 0.9);
+            add("unit", unit, None, 0.9 * sure);
         }
         if let Some(container) = container {
-            add("container", container, None, 0.9);
+            add("container", container, None, 0.9 * sure);
         }
         if let Some(cgroup) = cgroup {
-            add("cgroup", cgroup, None, 0.8);
+            add("cgroup", cgroup, None, 0.8 * sure);
         }
     }
     if let Some(service) = &finding.subject.service {
@@ -432,7 +427,8 @@ impl Open {
                 share: if all > 0.0 { p.weight / all } else { 0.0 },
             })
             .collect();
-        let told = if finding.subject.series.is_some() || parties.is_empty() {
+        let subject = &finding.subject;
+        let told = if subject.series.is_some() || subject.guessed || parties.is_empty() {
             INFERRED * weight
         } else {
             weight

@@ -93,6 +93,21 @@ fn many_starts_are_laid_to_who_starts_them() {
 }
 
 #[test]
+fn who_makes_the_hosts_count_full_is_less_suspect_than_who_made_most_of_it() {
+    let mut engine = Engine::new(Config::default());
+    usual(&mut engine);
+    let failures = (0..900_u32).map(|i| {
+        // The last one is somebody else's.
+        let name = if i < 890 { "client" } else { "rmdir" };
+        exit(7300.0 + f64::from(i) / 100.0, 6000 + i, name, 1)
+    });
+    worst(&mut engine, failures);
+    let incident = engine.incidents().next().expect("an incident");
+    assert_eq!(incident.suspects[0].name, "client", "{}", incident.title);
+    assert!(incident.title.contains("client"), "{}", incident.title);
+}
+
+#[test]
 fn what_was_withheld_counts() {
     let mut engine = Engine::new(Config::default());
     usual(&mut engine);

@@ -5,6 +5,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::Engine;
 use crate::finding::{Finding, Subject};
+use crate::kernel::WHOLE_HOST;
 use crate::level;
 use crate::log::Line;
 
@@ -85,6 +86,8 @@ impl Engine {
             kind: event.kind,
             subject: Subject {
                 process: process.map(|p| self.residents.alone(p)),
+                // Whoever made a count of the host's full may be anybody.
+                guessed: burst && reason.is_some_and(|r| r.text.contains(WHOLE_HOST)),
                 service: event.service.clone(),
                 device: event
                     .fields

@@ -239,6 +239,7 @@ impl Engine {
             .or_else(|| self.group_behind(resource.filter(|_| own.is_none())?, score));
         Subject {
             process: resource.and_then(|r| self.blame.culprit(r)),
+            guessed: true,
             device: label(key.as_str(), "device").map(str::to_owned),
             cgroup: group.map(str::to_owned),
             series: Some(key.clone()),

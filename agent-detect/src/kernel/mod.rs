@@ -15,6 +15,7 @@ use crate::program;
 use crate::series::seconds;
 use crate::template::HashKeyed;
 use crash::{Crashes, LOOP_SECONDS};
+pub(crate) use rates::WHOLE_HOST;
 use rates::{Count, Rates};
 
 /// Most pairs of parent and child that are remembered.

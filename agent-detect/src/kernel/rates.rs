@@ -20,6 +20,9 @@ const OWN: f64 = 20.0;
 /// Windows that the past of all programs remembers.
 const POOL: usize = 20_000;
 
+/// How a reason says that a count is not one program's.
+pub(crate) const WHOLE_HOST: &str = "on the whole host";
+
 /// What is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(super) enum Count {
@@ -48,7 +51,7 @@ impl Count {
                 Self::Reset => "connections reset",
                 Self::Retransmit => "segments sent again",
             };
-            return format!("{what} on the whole host");
+            return format!("{what} {WHOLE_HOST}");
         };
         let what = match self {
             Self::Exec => "programs started by",
