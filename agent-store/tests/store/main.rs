@@ -3,6 +3,8 @@
 mod bounds;
 mod care;
 mod commit;
+mod format;
+mod log;
 mod records;
 mod search;
 mod series;
