@@ -53,4 +53,4 @@ pub mod fuzz {
 }
 
 /// The format of the files that this version writes.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;

@@ -88,15 +88,27 @@ pub(crate) fn open(file: &DbFile) -> Result<Opened, Error> {
 }
 
 /// Brings a store of an earlier format to this one, a format at a time.
-fn migrate(_file: &DbFile, found: u64) -> Result<(), Error> {
+fn migrate(file: &DbFile, found: u64) -> Result<(), Error> {
     match u32::try_from(found) {
         Ok(FORMAT) => Ok(()),
-        // The next format adds its step here: `Ok(1) => …, then the next`.
+        // Heads with sets of 64 instead of 32. Those that there are stay as they are, and readable.
+        Ok(1) => set_format(file, 2),
+        // The next format adds its step here: `Ok(2) => …, then the next`.
         found => Err(Error::Format {
             found: found.unwrap_or(u32::MAX),
             known: FORMAT,
         }),
     }
+}
+
+fn set_format(file: &DbFile, format: u32) -> Result<(), Error> {
+    let what = "noting the format";
+    file.write(what, |txn| {
+        let mut meta = txn.open_table(META).map_err(Error::db(what))?;
+        meta.insert(META_FORMAT, u64::from(format))
+            .map_err(Error::db(what))?;
+        Ok(())
+    })
 }
 
 /// Refuses a database of a format that this version cannot read.
@@ -107,7 +119,7 @@ pub(crate) fn check_format(txn: &ReadTransaction) -> Result<(), Error> {
         .get(META_FORMAT)
         .map_err(Error::db(what))?
         .map_or(0, |f| f.value());
-    if format == u64::from(FORMAT) {
+    if (1..=u64::from(FORMAT)).contains(&format) {
         return Ok(());
     }
     Err(Error::Format {

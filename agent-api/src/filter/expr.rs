@@ -27,9 +27,9 @@ pub enum Test {
     /// The message has these words.
     Words(Phrase),
     /// The named thing is one of a set.
-    OneOf(Enumerated, u32),
+    OneOf(Enumerated, u64),
     /// The verdict has a reason of one of these codes: bit `code as u8`.
-    Reason(u32),
+    Reason(u64),
     /// The event's time is not before this.
     Since(Timestamp),
     /// The event's time is before this.
@@ -170,12 +170,12 @@ impl Enumerated {
 }
 
 /// The set of one value.
-pub(crate) const fn bit(number: u8) -> u32 {
+pub(crate) const fn bit(number: u8) -> u64 {
     1 << number
 }
 
-// The sets above are of 32 bits.
-const _: () = assert!(Kind::ALL.len() <= 32 && ReasonCode::ALL.len() <= 32);
+// The sets above are of 64 bits.
+const _: () = assert!(Kind::ALL.len() <= 64 && ReasonCode::ALL.len() <= 64);
 
 impl Field {
     /// The field with this name in the filter language; `None` for those of [`Enumerated`] and

@@ -21,7 +21,7 @@ pub trait Record {
     /// Its severity.
     fn tier(&self) -> Tier;
     /// The codes of its reasons: bit `code as u8` of each.
-    fn reasons(&self) -> u32;
+    fn reasons(&self) -> u64;
     /// Its message.
     fn message(&self) -> &str;
     /// The field as text; `None` where it is absent. Numbers are in decimal, booleans `true` and
@@ -52,7 +52,7 @@ impl Record for Event {
         self.verdict.tier
     }
 
-    fn reasons(&self) -> u32 {
+    fn reasons(&self) -> u64 {
         self.verdict
             .reasons
             .iter()

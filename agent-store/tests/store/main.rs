@@ -3,6 +3,7 @@
 mod bounds;
 mod care;
 mod commit;
+mod formats;
 mod records;
 mod search;
 mod series;

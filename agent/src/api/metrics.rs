@@ -450,6 +450,23 @@ fn kernel(app: &App, writer: &mut Writer) {
             histogram,
         );
     }
+    for (name, help, histogram) in [
+        (
+            "hark_off_cpu_latency_seconds",
+            "How long threads slept where no signal wakes them: for a device or a lock.",
+            &latency.off_cpu,
+        ),
+        (
+            "hark_page_fault_latency_seconds",
+            "How long threads waited for a page of their memory to come from a disk.",
+            &latency.page_fault,
+        ),
+    ] {
+        if let Some(histogram) = histogram {
+            writer.histogram(name, help, "", histogram);
+        }
+    }
+    waits(&kernel.waits(MAX_WAITS), writer);
     syscall_errors(&kernel.syscall_errors(MAX_SYSCALL_ERRORS), writer);
     if let Some(histogram) = &latency.runqueue {
         writer.histogram(
@@ -459,6 +476,60 @@ fn kernel(app: &App, writer: &mut Writer) {
             histogram,
         );
     }
+    for (cpu, (count, _)) in latency.runqueue_by_cpu.iter().enumerate() {
+        writer.counter(
+            &format!("hark_runqueue_cpu_waits_total{{cpu=\"{cpu}\"}}"),
+            "How often threads waited for a CPU, by the CPU.",
+            *count,
+        );
+    }
+    for (cpu, (_, seconds)) in latency.runqueue_by_cpu.iter().enumerate() {
+        let name = "hark_runqueue_cpu_wait_seconds_total";
+        writer.family(
+            name,
+            "counter",
+            "How long threads waited for a CPU, by the CPU.",
+        );
+        writer.sample(&format!("{name}{{cpu=\"{cpu}\"}}"), *seconds);
+    }
+}
+
+/// Processes whose waits are told, for each resource.
+const MAX_WAITS: usize = 20;
+
+/// Long waits of the processes that waited longest, added up by command.
+fn waits(waits: &[hark_kernel::Wait], writer: &mut Writer) {
+    let mut by_command = std::collections::BTreeMap::<_, u64>::new();
+    for wait in waits {
+        let command = harmless(&wait.command);
+        *by_command
+            .entry((wait.resource.as_str(), command))
+            .or_default() += wait.nanos;
+    }
+    let name = "hark_wait_seconds";
+    for ((resource, command), nanos) in by_command {
+        writer.family(
+            name,
+            "gauge",
+            "How long threads waited of late, by what for and command; the longest.",
+        );
+        let key = format!("{name}{{resource=\"{resource}\",command=\"{command}\"}}");
+        writer.sample(&key, nanos as f64 / 1e9);
+    }
+}
+
+/// A command's name is anybody's choice.
+fn harmless(command: &str) -> String {
+    command
+        .chars()
+        .map(|c| {
+            if c.is_control() || c == '"' || c == '\\' {
+                '?'
+            } else {
+                c
+            }
+        })
+        .collect()
 }
 
 /// Kinds of failed system calls that are told, the most frequent ones.
@@ -466,18 +537,7 @@ const MAX_SYSCALL_ERRORS: usize = 100;
 
 fn syscall_errors(errors: &hark_kernel::SyscallErrors, writer: &mut Writer) {
     for error in &errors.top {
-        // A command's name is anybody's choice.
-        let command: String = error
-            .command
-            .chars()
-            .map(|c| {
-                if c.is_control() || c == '"' || c == '\\' {
-                    '?'
-                } else {
-                    c
-                }
-            })
-            .collect();
+        let command = harmless(&error.command);
         let (call, name) = (&error.call, &error.error);
         writer.counter(
             &format!(
