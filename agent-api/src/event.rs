@@ -6,6 +6,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+mod read;
+
 use crate::{Timestamp, Verdict};
 
 /// Identifies an event. Given in order of arrival, never twice by one agent, and so the cursor of
@@ -23,7 +25,10 @@ impl fmt::Display for EventId {
 }
 
 /// Something that happened on the host, or that a service said.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+///
+/// Read from JSON, a key that has no place here is kept among the fields: a later agent may tell
+/// more.
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(poem_openapi::Object))]
 pub struct Event {
     /// Its place in the order of arrival; 0 until the pipeline has numbered it.
@@ -41,30 +46,50 @@ pub struct Event {
     /// One line for people. Text from outside: sanitise before it reaches a terminal.
     pub message: String,
     /// The template of the message, where it was mined.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub template: Option<u32>,
     /// The service that sent it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub service: Option<String>,
     /// The host that its sender named; the agent's own host where absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
     /// The process that it is about.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub process: Option<Box<Process>>,
     /// Everything else, by name, in the order in which it came.
-    #[serde(default, skip_serializing_if = "Fields::is_empty")]
+    #[serde(skip_serializing_if = "Fields::is_empty")]
     #[cfg_attr(feature = "openapi", oai(default))]
     pub fields: Fields,
     /// The trace that it belongs to.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub trace: Option<TraceContext>,
     /// How unusual it is.
     pub verdict: Verdict,
 }
 
-/// Gives an enum of unit variants its names: `ALL`, `as_str`, `Display`, `FromStr` and serde,
-/// all from one table.
+impl Event {
+    /// What of it only a later agent knows, in words: its source, its kind or the code of a reason.
+    pub fn foreign(&self) -> Option<String> {
+        let codes = self.verdict.reasons.iter().map(|reason| reason.code);
+        if self.source.is_foreign() {
+            Some(UnknownSource(self.source.to_string()).to_string())
+        } else if self.kind.is_foreign() {
+            Some(UnknownKind(self.kind.to_string()).to_string())
+        } else {
+            let mut foreign = codes.filter(|code| code.is_foreign());
+            let code = foreign.next()?;
+            Some(crate::verdict::UnknownReasonCode(code.to_string()).to_string())
+        }
+    }
+}
+
+/// Gives an enum its names: `ALL`, `as_str`, `number`, `Display`, `FromStr` and serde, all from one
+/// table.
+///
+/// A closed one knows all its names for good, as a scale does. An open one grows with the agent: a
+/// program that reads a name which is not in its table keeps it as `Foreign`. Text of people is
+/// parsed strictly either way.
 macro_rules! named {
     (
         $(#[$meta:meta])*
@@ -76,6 +101,71 @@ macro_rules! named {
         #[repr(u8)]
         pub enum $name { $($(#[$vmeta])* $variant,)+ }
 
+        named! { @both $name, $unknown, $what, { $($variant = $text $(| $alias)*,)+ } }
+
+        impl $name {
+            /// Its name in JSON, filters and labels.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text,)+ }
+            }
+        }
+
+        impl $crate::foreign::Read for $name {
+            const WHAT: &'static str = concat!("the name of a ", $what);
+            fn read(text: &str) -> Result<Self, String> {
+                text.parse().map_err(|error: $unknown| error.to_string())
+            }
+        }
+    };
+    (
+        $(#[$meta:meta])*
+        $name:ident, open, unknown: $unknown:ident, $what:literal,
+        { $($(#[$vmeta:meta])* $variant:ident = $text:literal,)+ }
+    ) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum $name {
+            $($(#[$vmeta])* $variant,)+
+            /// One that a later agent has, by its name. No agent makes or stores one.
+            Foreign($crate::Foreign),
+        }
+
+        named! { @both $name, $unknown, $what, { $($variant = $text,)+ } }
+
+        impl $name {
+            /// Its name in JSON, filters and labels.
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $text,)+
+                    Self::Foreign(name) => name.as_str(),
+                }
+            }
+
+            /// Its place in [`Self::ALL`], as it is stored; 255 where it is foreign.
+            pub const fn number(self) -> u8 {
+                #[repr(u8)]
+                enum Number { $($variant,)+ }
+                match self {
+                    $(Self::$variant => Number::$variant as u8,)+
+                    Self::Foreign(_) => u8::MAX,
+                }
+            }
+
+            /// Whether a later agent has it, and this program does not know it.
+            pub const fn is_foreign(self) -> bool {
+                matches!(self, Self::Foreign(_))
+            }
+        }
+
+        impl $crate::foreign::Read for $name {
+            const WHAT: &'static str = concat!("the name of a ", $what);
+            fn read(text: &str) -> Result<Self, String> {
+                Ok(text.parse().unwrap_or_else(|_| Self::Foreign($crate::Foreign::new(text))))
+            }
+        }
+    };
+    (@both $name:ident, $unknown:ident, $what:literal,
+        { $($variant:ident = $text:literal $(| $alias:literal)*,)+ }) => {
         #[doc = concat!("The text names no ", $what, ".")]
         #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
         #[error("`{0}` is not a {what}; known are: {known}", what = $what,
@@ -86,12 +176,7 @@ macro_rules! named {
             /// Every one, in order.
             pub const ALL: &[Self] = &[$(Self::$variant),+];
 
-            /// Its name in JSON, filters and labels.
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $text,)+ }
-            }
-
-            /// The one with this number, as `self as u8` gives it.
+            /// The one with this number: its place in [`Self::ALL`].
             pub const fn from_u8(number: u8) -> Option<Self> {
                 let all = Self::ALL;
                 if (number as usize) < all.len() { Some(all[number as usize]) } else { None }
@@ -126,17 +211,7 @@ macro_rules! named {
 
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-                struct Visitor;
-                impl serde::de::Visitor<'_> for Visitor {
-                    type Value = $name;
-                    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                        f.write_str(concat!("the name of a ", $what))
-                    }
-                    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<$name, E> {
-                        text.parse().map_err(E::custom)
-                    }
-                }
-                d.deserialize_str(Visitor)
+                $crate::foreign::deserialize(d)
             }
         }
     };
@@ -144,8 +219,8 @@ macro_rules! named {
 pub(crate) use named;
 
 named! {
-    /// Who observed an event.
-    Source, unknown: UnknownSource, "source",
+    /// Who observed an event. Numbers are stored: add at the end, never reorder.
+    Source, open, unknown: UnknownSource, "source",
     {
         /// A service, through the ingest API or a log reader.
         Log = "log",
@@ -184,7 +259,7 @@ named! {
 
 named! {
     /// What an event is. Numbers are stored: add at the end, never reorder.
-    Kind, unknown: UnknownKind, "kind",
+    Kind, open, unknown: UnknownKind, "kind",
     {
         /// A log line.
         Log = "log",
@@ -398,7 +473,7 @@ mod tests {
         );
         for kind in Kind::ALL {
             assert_eq!(kind.as_str().parse(), Ok(*kind));
-            assert_eq!(Kind::from_u8(*kind as u8), Some(*kind));
+            assert_eq!(Kind::from_u8(kind.number()), Some(*kind));
         }
     }
 

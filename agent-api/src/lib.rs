@@ -9,6 +9,7 @@
 pub mod client;
 mod event;
 pub mod filter;
+mod foreign;
 mod incident;
 #[cfg(feature = "openapi")]
 mod openapi;
@@ -25,6 +26,7 @@ pub use event::{
     UnknownSource,
 };
 pub use filter::{Filter, FilterError};
+pub use foreign::Foreign;
 pub use incident::{
     Acknowledgement, Evidence, Incident, IncidentId, IncidentPage, IncidentRecord, Note, Suspect,
     Template, TemplateList,

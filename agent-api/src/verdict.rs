@@ -103,8 +103,8 @@ impl Default for Tier {
 }
 
 named! {
-    /// What kind of argument a [`Reason`] is.
-    ReasonCode, unknown: UnknownReasonCode, "reason",
+    /// What kind of argument a [`Reason`] is. Numbers are stored: add at the end, never reorder.
+    ReasonCode, open, unknown: UnknownReasonCode, "reason",
     {
         /// A fact that needs no statistics, such as an OOM kill.
         Fact = "fact",

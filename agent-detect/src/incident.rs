@@ -163,7 +163,7 @@ impl Grouper {
             },
             parties: Vec::new(),
             lead: (String::new(), 0.0),
-            lead_kind: finding.kind as u8,
+            lead_kind: finding.kind.number(),
             kinds: Vec::new(),
             core: finding.time,
         };
@@ -202,7 +202,7 @@ impl Grouper {
         // What the whole host shows belongs to what is going on anyway.
         let of_metrics = finding.subject.series.is_some() && finding.subject.device.is_none();
         let matched = |open: &Open| {
-            let metrics = open.lead_kind == Kind::Metric as u8;
+            let metrics = open.lead_kind == Kind::Metric.number();
             let same_kind = nameless && open.parties.is_empty();
             let shared = |loosely: bool| {
                 let mut pairs = parties
@@ -212,7 +212,7 @@ impl Grouper {
             };
             let close = since(open.incident.last, finding.time) <= self.config.join;
             let loose = since(open.core, finding.time) <= self.config.join_loosely;
-            if close && (shared(false) || same_kind && open.lead_kind == finding.kind as u8) {
+            if close && (shared(false) || same_kind && open.lead_kind == finding.kind.number()) {
                 return Some(true);
             }
             if loose && (shared(true) || of_metrics && metrics) {
@@ -448,9 +448,9 @@ impl Open {
                 bump(&mut self.kinds, self.lead_kind);
             }
             self.lead = (finding.message.clone(), told);
-            self.lead_kind = finding.kind as u8;
+            self.lead_kind = finding.kind.number();
         } else {
-            bump(&mut self.kinds, finding.kind as u8);
+            bump(&mut self.kinds, finding.kind.number());
         }
         incident.title = title(&self.lead.0, &self.kinds);
     }

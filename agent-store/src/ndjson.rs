@@ -89,8 +89,12 @@ impl Store {
             if text.is_empty() {
                 continue;
             }
-            match serde_json::from_slice(text) {
-                Ok(event) => batch.push(event),
+            match serde_json::from_slice::<Event>(text) {
+                Ok(event) => match event.foreign() {
+                    // What this version cannot store it must not seem to have stored.
+                    Some(reason) => imported.refuse(number, reason),
+                    None => batch.push(event),
+                },
                 Err(error) => {
                     // serde_json sees one line only.
                     let reason = error.to_string().replace("line 1 column", "column");

@@ -69,8 +69,8 @@ pub(crate) fn put(out: &mut Vec<u8>, event: &Event, before: &mut Before) {
         time,
     };
     // Source and tier have few values: one byte for both.
-    out.put_u8((event.source as u8) << 4 | event.verdict.tier as u8);
-    out.put_u8(event.kind as u8);
+    out.put_u8(event.source.number() << 4 | event.verdict.tier as u8);
+    out.put_u8(event.kind.number());
     out.put_u8(event.level as u8);
     out.put_text(&event.message);
     if let Some(template) = event.template {
@@ -430,7 +430,7 @@ pub(crate) fn put_grounds(out: &mut Vec<u8>, verdict: &Verdict) {
         for (i, number) in numbers.iter().enumerate() {
             flags |= u8::from(number.is_some()) << i;
         }
-        out.put_u8(reason.code as u8);
+        out.put_u8(reason.code.number());
         out.put_u8(flags);
         out.put_text(&reason.text);
         for number in numbers.into_iter().flatten() {

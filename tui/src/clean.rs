@@ -12,7 +12,7 @@ use std::ops::Deref;
 use hark_api::{
     Acknowledgement, Event, Evidence, Feature, FeatureState, Fields, Health, Incident,
     IncidentRecord, Note, Process, ProgramCost, Reason, SourceStatus, Status, StoreStatus, Suspect,
-    Timestamp, TraceContext, Verdict, Vitals, vitals,
+    Template, Timestamp, TraceContext, Verdict, Vitals, vitals,
 };
 use serde_json::Value;
 use unicode_width::UnicodeWidthChar as _;
@@ -210,6 +210,7 @@ wash!(Suspect: kind, name);
 wash!(Evidence: text);
 wash!(Acknowledgement: by);
 wash!(Note: by, text);
+wash!(Template: text);
 wash!(Vitals: disks, filesystems, interfaces, processes, cgroups);
 wash!(vitals::Disk: device);
 wash!(vitals::Filesystem: device, mountpoint, fstype);

@@ -91,6 +91,14 @@ pub(crate) fn age(then: Timestamp, now: Timestamp) -> String {
     span((now.as_nanos().saturating_sub(then.as_nanos())) as f64 / 1e9)
 }
 
+/// How long ago, as one says it: `just now`, `5s ago`.
+pub(crate) fn in_words(then: Timestamp, now: Timestamp) -> String {
+    match age(then, now).as_str() {
+        "now" => "just now".to_owned(),
+        age => format!("{age} ago"),
+    }
+}
+
 /// A length of time in seconds, in its largest unit.
 pub(crate) fn span(secs: f64) -> String {
     match secs {

@@ -2,115 +2,14 @@
 //! and pass.
 
 mod agent;
+mod terminal;
 
-use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::process::Command;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use agent::{Agent, DEADLINE, HARK};
-
-/// A terminal with one program in it.
-struct Terminal {
-    server: String,
-}
-
-impl Terminal {
-    /// Runs a shell command in a terminal of this size; none where tmux is missing.
-    fn run(command: &str, columns: u16, rows: u16) -> Option<Self> {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let terminal = Self {
-            server: format!("hark-test-{}-{number}", std::process::id()),
-        };
-        let size = [columns.to_string(), rows.to_string()];
-        let started = terminal
-            .tmux()
-            .args([
-                "-f",
-                "/dev/null",
-                "new-session",
-                "-d",
-                "-x",
-                &size[0],
-                "-y",
-                &size[1],
-                "sh",
-            ])
-            .status();
-        if !started.is_ok_and(|status| status.success()) {
-            eprintln!("skipped: tmux cannot be run here");
-            return None;
-        }
-        terminal.say(&["set", "-g", "status", "off"]);
-        terminal.say(&["resize-window", "-x", &size[0], "-y", &size[1]]);
-        terminal.say(&["send-keys", "-l", command]);
-        terminal.say(&["send-keys", "Enter"]);
-        Some(terminal)
-    }
-
-    fn tmux(&self) -> Command {
-        let mut tmux = Command::new("tmux");
-        tmux.args(["-L", &self.server]);
-        tmux
-    }
-
-    fn say(&self, args: &[&str]) {
-        let status = self.tmux().args(args).status().expect("tmux runs");
-        assert!(status.success(), "tmux {args:?}");
-    }
-
-    fn press(&self, keys: &[&str]) {
-        for key in keys {
-            self.say(&["send-keys", key]);
-        }
-    }
-
-    fn screen(&self) -> String {
-        let output = self.tmux().args(["capture-pane", "-p"]).output();
-        String::from_utf8(output.expect("tmux runs").stdout).expect("tmux writes UTF-8")
-    }
-
-    /// Waits until the screen has all of these.
-    fn see(&self, texts: &[&str]) -> String {
-        let until = Instant::now() + DEADLINE;
-        loop {
-            let screen = self.screen();
-            if texts.iter().all(|text| screen.contains(text)) {
-                return screen;
-            }
-            assert!(Instant::now() < until, "{texts:?} never came:\n{screen}");
-            sleep(Duration::from_millis(50));
-        }
-    }
-
-    /// What tmux knows of the terminal's modes: alternate screen, mouse, cursor.
-    fn modes(&self) -> String {
-        let modes = "#{alternate_on} #{mouse_any_flag} #{cursor_flag}";
-        let output = self.tmux().args(["display-message", "-p", modes]).output();
-        let output = output.expect("tmux runs").stdout;
-        String::from_utf8_lossy(&output).trim().to_owned()
-    }
-}
-
-impl Drop for Terminal {
-    fn drop(&mut self) {
-        let _ = self
-            .tmux()
-            .arg("kill-server")
-            .stderr(Stdio::null())
-            .status();
-    }
-}
-
-/// The console on an agent.
-fn console(agent: &Agent, columns: u16, rows: u16) -> Option<Terminal> {
-    let command = format!(
-        "{HARK} --socket {}; echo ended $?",
-        agent.socket().display()
-    );
-    Terminal::run(&command, columns, rows)
-}
+use terminal::{Terminal, console};
 
 #[test]
 fn the_console_explains_a_missing_agent_and_gives_the_terminal_back() {
@@ -152,6 +51,31 @@ fn signals_end_the_console_and_the_terminal_is_as_it_was() {
         terminal.see(&[&format!("ended {code}")]);
         assert_eq!(terminal.modes(), "0 0 1", "after SIG{signal}");
     }
+}
+
+#[test]
+fn a_signal_in_the_middle_of_work_gives_the_terminal_back_too() {
+    let Some(agent) = Agent::start() else { return };
+    let pid_file = agent.dir.path().join("pid");
+    let command = format!(
+        "sh -c 'echo $$ > {}; exec {HARK} --socket {}'; echo ended $?",
+        pid_file.display(),
+        agent.socket().display()
+    );
+    let Some(terminal) = Terminal::run(&command, 40, 12) else {
+        return;
+    };
+    terminal.see(&["Unusual now"]);
+    // In every view, with something open over it.
+    terminal.press(&["2", "3", "4", "5", "6", "7", "1", ":"]);
+    terminal.see(&["Commands"]);
+    let pid = std::fs::read_to_string(&pid_file).expect("the pid is written");
+    let killed = Command::new("kill")
+        .args(["-s", "HUP", pid.trim()])
+        .status();
+    assert!(killed.expect("kill runs").success());
+    terminal.see(&["ended 129"]);
+    assert_eq!(terminal.modes(), "0 0 1");
 }
 
 #[test]
@@ -226,8 +150,7 @@ fn an_agent_that_comes_back_brings_what_it_stored_meanwhile() {
     terminal.see(&["before the fall"]);
     agent.stop();
     terminal.see(&["Trying again in", "before the fall"]);
-    agent.process = Agent::spawn(&Agent::binary(), agent.dir.path());
-    agent.wait();
+    agent.restart();
     agent.hark(&["send", "-s", "shop", "while it was away"]);
     terminal.press(&["r"]);
     terminal.see(&["before the fall", "while it was away"]);
@@ -312,7 +235,7 @@ fn a_recorded_session_is_seen_again_without_its_agent() {
     terminal.see(&["▶ recorded", "the disk is slow"]);
     // What is seen can be kept, too.
     terminal.press(&["E"]);
-    terminal.say(&["send-keys", "-l", &screen.display().to_string()]);
+    terminal.write(&screen.display().to_string());
     terminal.press(&["Enter"]);
     terminal.see(&["36 lines are in"]);
     let text = std::fs::read_to_string(&screen).expect("written");

@@ -28,8 +28,11 @@ pub(crate) struct Args {
     #[arg(long, default_value_t = 10)]
     wait: u64,
     /// Keys to press, by tmux's names: `2`, `Enter`, `Down`
-    #[arg(long, value_delimiter = ' ')]
-    keys: Vec<String>,
+    #[arg(long, default_value = "")]
+    keys: String,
+    /// Another picture of the same console, after these keys; may be given again and again
+    #[arg(long, num_args = 2, value_names = ["FILE", "KEYS"], action = clap::ArgAction::Append)]
+    and: Vec<String>,
     /// Seconds to wait after the keys
     #[arg(long, default_value_t = 1)]
     then: u64,
@@ -49,32 +52,47 @@ fn parse_size(text: &str) -> Result<(u16, u16), String> {
 pub(crate) fn run(args: &Args) -> Result<(), Error> {
     let terminal = Terminal::start(args)?;
     sleep(Duration::from_secs(args.wait));
-    for key in &args.keys {
-        terminal.tmux(&["send-keys", key])?;
-        sleep(Duration::from_millis(150));
+    let mut pictures = vec![(args.out.as_path(), args.keys.as_str())];
+    let more = args.and.chunks_exact(2);
+    pictures.extend(more.map(|pair| (Path::new(&pair[0]), pair[1].as_str())));
+    let mut screens = Vec::new();
+    for (out, keys) in pictures {
+        for key in keys.split_whitespace() {
+            terminal.tmux(&["send-keys", key])?;
+            sleep(Duration::from_millis(150));
+        }
+        sleep(Duration::from_secs(args.then));
+        screens.push((out, terminal.tmux(&["capture-pane", "-p", "-e", "-N"])?));
     }
-    sleep(Duration::from_secs(args.then));
-    let screen = terminal.tmux(&["capture-pane", "-p", "-e", "-N"])?;
     drop(terminal);
-    let rows = parse_screen(&String::from_utf8_lossy(&screen));
-    let svg = draw(&rows, args.size, &args.colours[0], &args.colours[1]);
-    if args.out.extension().is_some_and(|e| e == "png") {
-        let drawn = args.out.with_extension("svg");
+    // Drawn last, so that what that takes is on no picture.
+    for (out, screen) in screens {
+        let rows = parse_screen(&String::from_utf8_lossy(&screen));
+        let svg = draw(&rows, args.size, &args.colours[0], &args.colours[1]);
+        write(out, &svg)?;
+    }
+    Ok(())
+}
+
+/// Writes a picture as what its name says.
+fn write(out: &Path, svg: &str) -> Result<(), Error> {
+    if out.extension().is_some_and(|e| e == "png") {
+        let drawn = out.with_extension("svg");
         std::fs::write(&drawn, svg).map_err(Error::file(&drawn))?;
         run::run(
             Command::new("rsvg-convert")
                 .args(["--zoom", "1.5", "-o"])
-                .args([&args.out, &drawn]),
+                .args([out, &drawn]),
         )?;
         std::fs::remove_file(&drawn).map_err(Error::file(&drawn))?;
         // A screen has few colours: a palette makes the file a third as large.
         run::run(
             Command::new("pngquant")
                 .args(["--force", "--strip", "--ext", ".png", "64"])
-                .arg(&args.out),
+                .arg(out),
         )
     } else {
-        std::fs::write(&args.out, svg).map_err(Error::file(Path::new(&args.out)))
+        std::fs::write(out, svg).map_err(Error::file(out))
     }
 }
 
@@ -286,9 +304,10 @@ fn draw_run(svg: &mut String, run: &[&Cell], x: f64, y: f64, look: &Look, back: 
     if behind != back {
         let _ = writeln!(
             svg,
-            "<rect x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{h}\" fill=\"{behind}\"/>"
+            "<rect shape-rendering=\"crispEdges\" x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{h}\" fill=\"{behind}\"/>"
         );
     }
+    let mut shades = [String::new(), String::new(), String::new()];
     let mut shapes = String::new();
     let mut dots = String::new();
     let mut letters = String::new();
@@ -297,7 +316,18 @@ fn draw_run(svg: &mut String, run: &[&Cell], x: f64, y: f64, look: &Look, back: 
     let mut words = Vec::new();
     for cell in run {
         let c = cell.text.chars().next().unwrap_or(' ');
-        let is_shape = shape(&mut shapes, &mut dots, c, at, y);
+        let cell_width = f64::from(cell.width) * w;
+        let is_shape = match c {
+            // A part of the dots is drawn as that part of the colour.
+            '░'..='▓' => {
+                let _ = write!(
+                    shades[c as usize - '░' as usize],
+                    "M{at:.1} {y:.1}h{cell_width:.1}v{h:.1}h-{cell_width:.1}z"
+                );
+                true
+            }
+            _ => shape(&mut shapes, &mut dots, c, at, y),
+        };
         if is_shape || (c == ' ' && letters.is_empty()) {
             if !letters.is_empty() {
                 words.push((letters_x, std::mem::take(&mut letters)));
@@ -308,14 +338,24 @@ fn draw_run(svg: &mut String, run: &[&Cell], x: f64, y: f64, look: &Look, back: 
             }
             letters.push_str(&cell.text);
         }
-        at += f64::from(cell.width) * w;
+        at += cell_width;
     }
     if !letters.is_empty() {
         words.push((letters_x, letters));
     }
-    if !shapes.is_empty() {
-        let _ = writeln!(svg, "<path fill=\"{fore}\" d=\"{shapes}\"/>");
+    // Without blurred edges, so that neighbours meet.
+    let mut fill = |opacity: f64, path: &str| {
+        if !path.is_empty() {
+            let _ = writeln!(
+                svg,
+                "<path shape-rendering=\"crispEdges\" fill=\"{fore}\" fill-opacity=\"{opacity}\" d=\"{path}\"/>"
+            );
+        }
+    };
+    for (shade, opacity) in shades.iter().zip([0.25, 0.5, 0.75]) {
+        fill(opacity, shade);
     }
+    fill(1.0, &shapes);
     if !dots.is_empty() {
         let _ = writeln!(
             svg,
@@ -435,6 +475,8 @@ mod tests {
         let svg = draw(&parse_screen("<a>─⣿"), (8, 1), "#000", "#fff");
         assert!(svg.contains(">&lt;a></text>"), "{svg}");
         assert_eq!(svg.matches("h0").count(), 8);
-        assert!(svg.contains("<path fill"));
+        assert!(svg.contains("<path shape-rendering"));
+        let svg = draw(&parse_screen("░▒"), (2, 1), "#000", "#fff");
+        assert!(svg.contains("0.25") && svg.contains("0.5"), "{svg}");
     }
 }

@@ -28,7 +28,7 @@ pub use stream::{EventItem, EventStream, VitalsStream};
 
 use crate::{
     Accepted, BatchAccepted, Event, EventId, EventPage, IncidentId, IncidentPage, IncidentRecord,
-    SeriesData, SeriesKey, SeriesList, Status, Timestamp, Vitals,
+    SeriesData, SeriesKey, SeriesList, Status, TemplateList, Timestamp, Vitals,
 };
 use query::Params;
 
@@ -210,6 +210,14 @@ impl Client {
         let body = request::Body::json(body.to_string().into());
         let path = format!("/incidents/{id}/notes");
         self.call(Method::POST, &path, Some(body)).await
+    }
+
+    /// The log templates that were seen most, as of the last time that somebody asked.
+    ///
+    /// # Errors
+    /// The agent cannot be reached or refuses.
+    pub async fn templates(&self) -> Result<TemplateList, ClientError> {
+        self.get("/templates").await
     }
 
     /// The series that are stored, those whose key has `part` in it.

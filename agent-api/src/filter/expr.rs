@@ -28,7 +28,7 @@ pub enum Test {
     Words(Phrase),
     /// The named thing is one of a set.
     OneOf(Enumerated, u64),
-    /// The verdict has a reason of one of these codes: bit `code as u8`.
+    /// The verdict has a reason of one of these codes: bit `code.number()`.
     Reason(u64),
     /// The event's time is not before this.
     Since(Timestamp),
@@ -40,7 +40,7 @@ pub enum Test {
     Text(Field, Pattern),
 }
 
-/// Fields with a fixed set of values. A set of them has bit `value as u8` for each.
+/// Fields with a fixed set of values. A set of them has a bit for each, by its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Enumerated {
     /// [`Source`].
@@ -151,11 +151,11 @@ impl Enumerated {
         match self {
             Self::Source => name
                 .parse::<Source>()
-                .map(|v| v as u8)
+                .map(Source::number)
                 .map_err(|e| e.to_string()),
             Self::Kind => name
                 .parse::<Kind>()
-                .map(|v| v as u8)
+                .map(Kind::number)
                 .map_err(|e| e.to_string()),
             Self::Level => name
                 .parse::<Level>()
@@ -169,9 +169,9 @@ impl Enumerated {
     }
 }
 
-/// The set of one value.
+/// The set of one value; of one that only a later agent has, none.
 pub(crate) const fn bit(number: u8) -> u64 {
-    1 << number
+    if number < 64 { 1 << number } else { 0 }
 }
 
 // The sets above are of 64 bits.
@@ -233,12 +233,12 @@ impl Test {
             Self::Words(phrase) => phrase.is_in(event.message()),
             Self::OneOf(field, set) => {
                 let value = match field {
-                    Enumerated::Source => event.source() as u8,
-                    Enumerated::Kind => event.kind() as u8,
+                    Enumerated::Source => event.source().number(),
+                    Enumerated::Kind => event.kind().number(),
                     Enumerated::Level => event.level() as u8,
                     Enumerated::Tier => event.tier() as u8,
                 };
-                set & bit(value) != 0
+                set & bit(value) != 0 || *set == u32::MAX
             }
             Self::Reason(set) => event.reasons() & set != 0,
             Self::Since(time) => event.time() >= *time,

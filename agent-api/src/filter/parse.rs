@@ -425,7 +425,7 @@ impl Parser {
                             error_at(value.at, error.to_string())
                         },
                     )?;
-                    bit(code as u8)
+                    bit(code.number())
                 };
         }
         Ok(Expr::Test(Test::Reason(set)))

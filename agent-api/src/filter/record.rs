@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 use crate::filter::Field;
+use crate::filter::expr::bit;
 use crate::{Event, Kind, Level, Source, Tier, Timestamp};
 
 /// Something that a filter can be asked about: an [`Event`], or an event in a form that is
@@ -20,7 +21,7 @@ pub trait Record {
     fn level(&self) -> Level;
     /// Its severity.
     fn tier(&self) -> Tier;
-    /// The codes of its reasons: bit `code as u8` of each.
+    /// The codes of its reasons: a bit for each, by its number.
     fn reasons(&self) -> u64;
     /// Its message.
     fn message(&self) -> &str;
@@ -56,7 +57,7 @@ impl Record for Event {
         self.verdict
             .reasons
             .iter()
-            .fold(0, |set, reason| set | 1 << (reason.code as u8))
+            .fold(0, |set, reason| set | bit(reason.code.number()))
     }
 
     fn message(&self) -> &str {

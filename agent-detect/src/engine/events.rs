@@ -30,7 +30,7 @@ impl Engine {
                 event.verdict = self.kernel.push(event).verdict();
                 self.found(event)
             }
-            (Source::Host | Source::Agent, _) => None,
+            (Source::Host | Source::Agent | Source::Foreign(_), _) => None,
         }
     }
 

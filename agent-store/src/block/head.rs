@@ -96,8 +96,8 @@ impl Head {
         for row in rows {
             head.min_time = head.min_time.min(row.time);
             head.max_time = head.max_time.max(row.time);
-            head.sources |= 1 << row.source as u8;
-            head.kinds |= 1 << row.kind as u8;
+            head.sources |= 1 << row.source.number();
+            head.kinds |= 1 << row.kind.number();
             head.levels |= 1 << row.level as u8;
             head.tiers[row.tier as usize] += 1;
             // Neighbours are often alike.

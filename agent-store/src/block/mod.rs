@@ -101,8 +101,8 @@ fn put_base(out: &mut Streams, rows: &[Row<'_>]) {
     column(&|row| row.id.0 as i64);
     column(&|row| row.time.as_nanos());
     column(&|row| row.received.as_nanos().wrapping_sub(row.time.as_nanos()));
-    column(&|row| row.source as i64);
-    column(&|row| row.kind as i64);
+    column(&|row| row.source.number().into());
+    column(&|row| row.kind.number().into());
     column(&|row| row.level as i64);
     column(&|row| row.tier as i64);
     column(&|row| row.service.is_some().into());

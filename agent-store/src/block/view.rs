@@ -21,7 +21,7 @@ pub(crate) fn reasons(grounds: &[u8]) -> u64 {
         return 0;
     }
     row::take_grounds(grounds).map_or(0, |(_, reasons)| {
-        reasons.iter().fold(0, |set, r| set | 1 << (r.code as u8))
+        reasons.iter().fold(0, |set, r| set | 1 << r.code.number())
     })
 }
 

@@ -91,12 +91,18 @@ fn what_is_exported_is_imported_and_bad_lines_are_named() {
     let exported = store.export(&query, &mut lines).expect("exported");
     assert_eq!(exported, 1_000);
     lines.extend_from_slice(b"\n{\"message\":\n\xff\n");
+    // What only a later version knows is not stored as something else.
+    let later = serde_json::to_string(&event(9, 9, "later")).expect("JSON");
+    let later = later.replace("\"kind\":\"log\"", "\"kind\":\"quota_exceeded\"");
+    lines.extend_from_slice(later.as_bytes());
 
     let other = open(&dir.path().join("b"));
     other.commit(&[event(1, 1, "first")]).expect("committed");
     let imported = other.import(&mut lines.as_slice()).expect("imported");
-    assert_eq!((imported.stored, imported.refused), (1_000, 2));
+    assert_eq!((imported.stored, imported.refused), (1_000, 3));
     assert_eq!(imported.reasons[0].0, 1_002);
+    let why = &imported.reasons[2].1;
+    assert!(why.contains("`quota_exceeded` is not a kind"), "{why}");
     let copy = other.event(EventId(2)).expect("read").expect("there");
     let original = all
         .iter()

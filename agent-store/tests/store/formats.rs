@@ -64,7 +64,7 @@ fn a_store_of_format_1_is_read_searched_and_written_on() {
 
     let mut late = event(12_001, 1, "of a kind that format 1 did not have");
     late.kind = *Kind::ALL.last().expect("a kind");
-    assert!(late.kind as u8 >= 32);
+    assert!(late.kind.number() >= 32);
     store.commit(&[late.clone()]).expect("committed");
     let of_late = format!("kind:{}", late.kind);
     assert_eq!(pages(&store, of(&of_late)), [12_001]);

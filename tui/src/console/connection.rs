@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use hark_api::client::{Client, ClientError, EventItem, EventQuery};
 use hark_api::{
-    Event, EventId, IncidentRecord, SeriesData, SeriesEntry, Status, Timestamp, Vitals,
+    Event, EventId, IncidentRecord, SeriesData, SeriesEntry, Status, Template, Timestamp, Vitals,
 };
 use tokio::sync::{Notify, mpsc};
 
@@ -65,6 +65,8 @@ pub(crate) enum News {
         maps: Vec<Map>,
         time: (Timestamp, Timestamp, u32),
     },
+    /// The log templates, most frequent first.
+    Templates(Vec<Template>),
     /// What the agent has stored of a moment.
     Stored(Box<Stored>),
     /// The unusual event next to a moment, where there is one.
@@ -94,6 +96,7 @@ pub(crate) async fn answer(client: Client, mut asks: mpsc::Receiver<Ask>, news: 
             Ask::List
             | Ask::Data { .. }
             | Ask::Heat { .. }
+            | Ask::Templates
             | Ask::Scene(_)
             | Ask::Anomaly { .. } => None,
         };
@@ -124,6 +127,10 @@ pub(crate) async fn answer(client: Client, mut asks: mpsc::Receiver<Ask>, news: 
                         maps,
                         time: (from, to, step),
                     }),
+                Ask::Templates => client
+                    .templates()
+                    .await
+                    .map(|list| News::Templates(list.templates)),
                 Ask::Scene(at) => past::scene(&client, at)
                     .await
                     .map(|stored| News::Stored(Box::new(stored))),
@@ -224,16 +231,7 @@ async fn events(
     last: &mut Option<EventId>,
     newest: Option<EventId>,
 ) -> Result<std::convert::Infallible, End> {
-    if last.is_none() {
-        let query = EventQuery {
-            limit: Some(FIRST_EVENTS),
-            ..EventQuery::default()
-        };
-        let mut events = client.events(&query).await?.events;
-        *last = Some(events.first().map_or(newest.unwrap_or_default(), |e| e.id));
-        events.reverse();
-        news.send(News::Events(events)).await?;
-    }
+    // First, since what is unusual is taken in in order.
     let query = EventQuery {
         filter: "tier>=notice".to_owned(),
         from: Some(Timestamp::now().plus_nanos((-RECENT_SECS * 1e9) as i64)),
@@ -242,8 +240,19 @@ async fn events(
     };
     // An agent that cannot search for them still streams.
     if let Ok(mut page) = client.events(&query).await {
-        page.events.reverse();
+        // The agent orders by time; what is unusual is taken in as it arrived.
+        page.events.sort_by_key(|event| event.id);
         news.send(News::Unusual(page.events)).await?;
+    }
+    if last.is_none() {
+        let query = EventQuery {
+            limit: Some(FIRST_EVENTS),
+            ..EventQuery::default()
+        };
+        let mut events = client.events(&query).await?.events;
+        events.sort_by_key(|event| event.id);
+        *last = Some(events.last().map_or(newest.unwrap_or_default(), |e| e.id));
+        news.send(News::Events(events)).await?;
     }
     let mut stream = client.event_stream("", *last).await?;
     loop {

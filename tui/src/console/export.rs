@@ -34,12 +34,7 @@ pub(crate) fn write(app: &App, path: &str, screen: Rect) -> Result<String, Strin
         Some("txt") => Format::Text,
         _ => return Err("the name must end in .json, .csv or .txt".to_owned()),
     };
-    if format == Format::Csv
-        && matches!(
-            app.tab,
-            Tab::Incidents | Tab::Kernel | Tab::Health | Tab::Hosts
-        )
-    {
+    if format == Format::Csv && matches!(app.tab, Tab::Kernel | Tab::Health) {
         return Err("this view is no table; a name in .json or .txt works".to_owned());
     }
     // What a root console sees is not for everyone, and nothing is written over.
@@ -127,6 +122,14 @@ fn rows<W: Write>(app: &App, format: Format, out: &mut W) -> io::Result<usize> {
                 rows.row(&*sight.event, &event(&sight.event))?;
             }
         }
+        Tab::Events if app.templates.is_shown => {
+            rows.head(&["id", "count", "text"])?;
+            for template in app.templates.all() {
+                let numbers = [template.id.to_string(), template.count.to_string()];
+                let [id, count] = numbers;
+                rows.row(&**template, &[id, count, template.text.clone()])?;
+            }
+        }
         Tab::Events => {
             rows.head(EVENT)?;
             for row in 0..app.scene().events.len(&app.scene().log) {
@@ -185,18 +188,47 @@ fn rows<W: Write>(app: &App, format: Format, out: &mut W) -> io::Result<usize> {
             }
         }
         Tab::Incidents => {
+            let names = "id,start,end,tier,title,culprit,share,findings";
+            rows.head(&names.split(',').collect::<Vec<_>>())?;
             for record in app.scene().incidents.all() {
-                rows.row(&**record, &[])?;
+                let incident = &record.incident;
+                let culprit = incident.suspects.first();
+                let cells = [
+                    incident.id.to_string(),
+                    incident.start.to_string(),
+                    incident.end.map_or(String::new(), |end| end.to_string()),
+                    incident.tier.to_string(),
+                    incident.title.clone(),
+                    culprit.map_or(String::new(), |suspect| suspect.name.clone()),
+                    culprit.map_or(String::new(), |suspect| suspect.share.to_string()),
+                    incident.findings.to_string(),
+                ];
+                rows.row(&**record, &cells)?;
             }
         }
         Tab::Hosts => {
+            let names = "host,endpoint,seen,health,tier,open,cpu,memory,why";
+            rows.head(&names.split(',').collect::<Vec<_>>())?;
             for host in &app.hosts.all {
+                let why = host.why.as_ref().map_or("", |why| why.as_str());
+                let share = |share: Option<f64>| share.map_or(String::new(), |s| s.to_string());
+                let cells = [
+                    host.name.clone(),
+                    host.endpoint.to_string(),
+                    host.seen.map_or(String::new(), |seen| seen.to_string()),
+                    host.health.to_owned(),
+                    host.tier.to_string(),
+                    host.open.to_string(),
+                    share(host.cpu),
+                    share(host.memory),
+                    why.to_owned(),
+                ];
                 let object = serde_json::json!({
                     "host": host.name, "endpoint": *host.endpoint, "seen": host.seen,
                     "health": host.health, "tier": host.tier, "open": host.open,
-                    "cpu": host.cpu, "memory": host.memory,
+                    "cpu": host.cpu, "memory": host.memory, "why": why,
                 });
-                rows.row(&object, &[])?;
+                rows.row(&object, &cells)?;
             }
         }
         Tab::Kernel | Tab::Health => {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hark_api::client::Client;
+use hark_api::client::{Client, ClientError};
 use tokio::sync::mpsc;
 
 use super::state::hosts::Told;
@@ -21,7 +21,7 @@ pub(crate) type HostNews = (usize, Result<Box<Told>, String>);
 pub(crate) async fn watch(client: Client, at: usize, news: mpsc::Sender<HostNews>) {
     let client = client.with_timeout(PATIENCE);
     loop {
-        let told = ask(&client).await.map_err(|error| error.to_string());
+        let told = ask(&client).await.map_err(|error| why(&error));
         if news.send((at, told)).await.is_err() {
             return;
         }
@@ -29,7 +29,17 @@ pub(crate) async fn watch(client: Client, at: usize, news: mpsc::Sender<HostNews
     }
 }
 
-async fn ask(client: &Client) -> Result<Box<Told>, hark_api::client::ClientError> {
+/// Why a host does not answer, as short as its row.
+fn why(error: &ClientError) -> String {
+    match error {
+        // Where it is looked for is said beside it.
+        ClientError::Connect { source, .. } => format!("cannot connect: {}", source.kind()),
+        ClientError::Silent { after, .. } => format!("no answer in {} s", after.as_secs()),
+        other => other.to_string(),
+    }
+}
+
+async fn ask(client: &Client) -> Result<Box<Told>, ClientError> {
     let status = client.status().await?;
     // A host without vital signs or incidents is a host all the same.
     let vitals = client.vitals().await.ok();

@@ -60,6 +60,10 @@ pub(crate) enum Action {
     Export,
     /// Write what comes to a file, or no more.
     Record,
+    /// The curves of the selected incident's metrics.
+    Curves,
+    /// The log templates in place of the events, or back.
+    Templates,
     /// The rhythms of a curve instead of itself, or back.
     Spectrum,
     Retry,
@@ -272,7 +276,7 @@ const PROCESSES: Place = Place::In(&[Tab::Processes]);
 
 /// All keys. The first that fits wins.
 #[rustfmt::skip]
-pub(crate) const BINDINGS: &[Binding] = &[
+pub(crate) static BINDINGS: &[Binding] = &[
     bind(&[key(KeyCode::Enter)], Action::Open, OVERVIEW, Some("open"), "Open the selected unusual event"),
     bind(&[key(KeyCode::Enter)], Action::Open, EVENTS, Some("detail"), "Show all of the selected event"),
     bind(&[key(KeyCode::Enter)], Action::Open, PROCESSES, Some("events"), "Show the events of the selected process"),
@@ -281,6 +285,8 @@ pub(crate) const BINDINGS: &[Binding] = &[
     bind(&[ch('A')], Action::Acknowledge, INCIDENTS, Some("acknowledge"), "Note that the incident was seen"),
     bind(&[ch('S')], Action::Silence, INCIDENTS, Some("silence"), "Silence the incident for an hour, or end its silence"),
     bind(&[ch('i')], Action::Note, INCIDENTS, Some("note"), "Write a note on the incident"),
+    bind(&[ch('M')], Action::Curves, INCIDENTS, Some("curves"), "Show the metrics of the incident over its time"),
+    bind(&[ch('T')], Action::Templates, EVENTS, Some("templates"), "The log templates with how often each was seen, or the events again; Enter filters by one"),
     bind(&[ch('/'), ch('f')], Action::Filter, METRICS, Some("search"), "Search in the names of metrics"),
     bind(&[ch('+'), ch('=')], Action::ZoomIn, CURVES, Some("closer"), "Look at less time, closer"),
     bind(&[ch('-')], Action::ZoomOut, CURVES, Some("wider"), "Look at more time"),

@@ -36,7 +36,8 @@ pub(crate) async fn scene(client: &Client, at: Timestamp) -> Result<Stored, Clie
         ..EventQuery::default()
     };
     let mut events = client.events(&query).await?.events;
-    events.reverse();
+    // The agent orders by time; here they are in the order of their arrival, as when they are live.
+    events.sort_by_key(|event| event.id);
     let query = EventQuery {
         filter: IS_UNUSUAL.to_owned(),
         from: Some(at.plus_nanos((-RECENT_SECS * 1e9) as i64)),
@@ -44,7 +45,7 @@ pub(crate) async fn scene(client: &Client, at: Timestamp) -> Result<Stored, Clie
         ..query
     };
     let mut unusual = client.events(&query).await?.events;
-    unusual.reverse();
+    unusual.sort_by_key(|event| event.id);
     // An agent that stores no series still has events.
     let past = fetch(client, at).await.unwrap_or_default();
     Ok(Stored {

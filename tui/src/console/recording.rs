@@ -92,6 +92,7 @@ impl Recorder {
             | News::Changed(_)
             | News::Data { .. }
             | News::Heat { .. }
+            | News::Templates(_)
             | News::Stored(_)
             | News::Anomaly { .. }
             | News::Unanswered(_)
@@ -223,7 +224,9 @@ pub(crate) async fn refuse(mut asks: mpsc::Receiver<Ask>, news: mpsc::Sender<New
     while let Some(ask) = asks.recv().await {
         let answer = match ask {
             // What was told so far is all that there is.
-            Ask::List | Ask::Heat { .. } | Ask::Scene(_) | Ask::Anomaly { .. } => continue,
+            Ask::List | Ask::Heat { .. } | Ask::Templates | Ask::Scene(_) | Ask::Anomaly { .. } => {
+                continue;
+            }
             Ask::Data { .. } => News::Unanswered("A recording does not have curves".to_owned()),
             Ask::Acknowledge(_) | Ask::Silence(..) | Ask::Note(..) => {
                 News::Changed(Err("A recording cannot be changed".to_owned()))

@@ -1,13 +1,15 @@
 //! Made-up events, vitals and states for tests: ordinary, and hostile.
 
-use super::state::heat::{Column, Map, Of};
-use super::state::hosts::{Hosts, Told};
+mod host;
+mod series;
+
 use hark_api::{
-    Band, Event, EventId, Evidence, Feature, FeatureState, Fields, Health, Incident, IncidentId,
-    IncidentRecord, IngestStatus, Kind, Level, Note, Process, ProgramCost, Reason, ReasonCode,
-    ReturnPeriod, SelfUse, SeriesData, SeriesEntry, SeriesPoint, Source, SourceStatus, Status,
-    StoreStatus, Suspect, Tier, Timestamp, Verdict, Vitals, vitals,
+    Event, EventId, Evidence, Fields, Incident, IncidentId, IncidentRecord, Kind, Level, Note,
+    Process, Reason, ReasonCode, ReturnPeriod, Source, Suspect, Template, Tier, Timestamp, Verdict,
 };
+
+pub(crate) use host::{hosts, status, vitals};
+pub(crate) use series::{heat, listed, load_points, memory_data, series};
 
 /// 2026-01-31T12:00:00Z.
 pub(crate) const NOON: Timestamp = Timestamp::from_nanos(1_769_860_800_000_000_000);
@@ -74,33 +76,42 @@ pub(crate) fn connect(id: u64, error: Option<&str>) -> Event {
     event
 }
 
-/// A quarter of an hour of waits: mostly short, with a slow stretch before the end.
-pub(crate) fn heat() -> Vec<Map> {
-    let bounds: Vec<f64> = (0..11)
-        .map(|at| 2.048e-6 * f64::from(1 << (2 * at)))
-        .collect();
-    let map = |of, middle: f64| Map {
-        of,
-        bounds: bounds.clone(),
-        columns: (0..90)
-            .map(|at| {
-                let slow = if (60..75).contains(&at) { 3.0 } else { 0.0 };
-                let rate = |bucket: usize| {
-                    let far = (bucket as f64 - middle - slow).abs();
-                    (400.0 / 8_f64.powf(far)).floor() as f32
-                };
-                Column {
-                    time: NOON.plus_nanos((at - 90) * 10_000_000_000),
-                    rates: (0..12).map(rate).collect(),
-                }
-            })
-            .collect(),
+/// Sums of system calls that failed, over the last minutes; the name stands in every text.
+pub(crate) fn failed_calls(name: Option<&str>) -> Vec<Event> {
+    let calls = [
+        ("php-fpm", "openat", "ENOENT", 400),
+        ("curl", "connect", "ECONNREFUSED", 10),
+        ("cron", "setuid", "EPERM", 2),
+    ];
+    let each = |at: u64| {
+        calls.into_iter().map(move |(command, call, error, count)| {
+            let mut event = kernel(590 + at, Kind::SyscallError, "", "calls failed");
+            event.process = None;
+            let texts = [("command", command), ("call", call), ("error", error)];
+            for (field, text) in texts {
+                event.fields.set(field, name.unwrap_or(text));
+            }
+            event.fields.set("count", count);
+            event
+        })
     };
-    vec![
-        map(Of::RunQueue, 2.0),
-        map(Of::Read, 4.0),
-        map(Of::Write, 5.0),
-    ]
+    (0..6).flat_map(each).collect()
+}
+
+/// Log templates, most frequent first; the name stands in every text.
+pub(crate) fn templates(name: Option<&str>) -> Vec<Template> {
+    let lines = [
+        (1, "GET /items/<*> 200 in <*> ms", 1_203_456),
+        (4, "cache hit ratio <*>", 88_120),
+        (2, "connection refused by <*>", 412),
+        (9, "out of disk space on <*>", 1),
+    ];
+    let template = |(id, text, count): (u32, &str, u64)| Template {
+        id,
+        text: name.map_or(text.to_owned(), |name| format!("{name} <*> {name}")),
+        count,
+    };
+    lines.map(template).to_vec()
 }
 
 fn unusual(mut event: Event, tier: Tier, code: ReasonCode, why: &str, days: Option<f64>) -> Event {
@@ -178,295 +189,6 @@ pub(crate) fn hostile_events() -> Vec<Event> {
             unusual(event, tier, ReasonCode::New, HOSTILE, Some(3.0))
         })
         .collect()
-}
-
-/// A reading of a host with two CPUs; the name stands in every text.
-pub(crate) fn vitals(second: i64, name: Option<&str>) -> Vitals {
-    let wave = ((second as f64) / 9.0).sin().mul_add(0.3, 0.4);
-    let cpu = |busy: f64| vitals::CpuUse {
-        user: busy * 0.7,
-        system: busy * 0.25,
-        irq: busy * 0.05,
-        steal: 0.0,
-        iowait: 0.01,
-        idle: 0.99 - busy,
-    };
-    let text = |usual: &str| name.unwrap_or(usual).to_owned();
-    let stall = |some| vitals::Stall {
-        some,
-        full: some / 3.0,
-        some_avg10: some,
-        full_avg10: some / 3.0,
-    };
-    Vitals {
-        time: NOON.plus_nanos((second - 600) * 1_000_000_000),
-        uptime: 432_000.0 + second as f64,
-        load: [1.25, 0.8, 0.42],
-        cpu: cpu(wave),
-        cpus: vec![cpu((wave * 1.2).min(0.98)), cpu(wave * 0.8)],
-        tasks: vitals::Tasks {
-            processes: 132,
-            threads: 401,
-            running: 2,
-            blocked: 0,
-            forks: 3.2,
-            switches: 5_210.0,
-        },
-        memory: vitals::Memory {
-            total: 8 << 30,
-            available: (5 << 30) - (second as u64) * 1_000_000,
-            free: 2 << 30,
-            buffers: 200 << 20,
-            cached: 2 << 30,
-            slab: 300 << 20,
-            dirty: 12 << 20,
-            swap_total: 2 << 30,
-            swap_free: 2 << 30,
-            ..vitals::Memory::default()
-        },
-        pressure: Some(vitals::Pressure {
-            cpu: stall(0.021),
-            memory: stall(0.0),
-            io: stall(0.118),
-        }),
-        disks: vec![vitals::Disk {
-            device: text("nvme0n1"),
-            reads: 12.0,
-            writes: 230.0,
-            read_bytes: 180_000.0,
-            write_bytes: 4_700_000.0 * wave,
-            read_latency: 0.000_3,
-            write_latency: 0.001_4,
-            busy: 0.07,
-            queue: 0.2,
-        }],
-        filesystems: vec![
-            vitals::Filesystem {
-                device: text("/dev/nvme0n1p2"),
-                mountpoint: text("/"),
-                fstype: text("ext4"),
-                size: 100 << 30,
-                available: 39 << 30,
-                files: 6_000_000,
-                files_free: 5_000_000,
-                read_only: false,
-            },
-            vitals::Filesystem {
-                device: text("/dev/nvme0n1p3"),
-                mountpoint: text("/var/lib/postgresql"),
-                fstype: text("xfs"),
-                size: 400 << 30,
-                available: 14 << 30,
-                files: 9_000_000,
-                files_free: 8_000_000,
-                read_only: false,
-            },
-        ],
-        interfaces: vec![vitals::Interface {
-            device: text("eth0"),
-            up: true,
-            rx_bytes: 130_000.0 * (1.0 + wave),
-            tx_bytes: 48_000.0,
-            rx_packets: 210.0,
-            tx_packets: 160.0,
-            rx_errors: 0.0,
-            tx_errors: 0.0,
-        }],
-        tcp: vitals::Tcp {
-            established: 42,
-            active_opens: 1.5,
-            passive_opens: 8.0,
-            retransmits: 0.2,
-            resets: 0.1,
-            listen_drops: 0.0,
-        },
-        processes: (0..14)
-            .map(|i| vitals::ProcessUse {
-                pid: 900 + i * 37,
-                ppid: if i % 4 == 0 { 1 } else { 900 + (i - 1) * 37 },
-                uid: if i % 3 == 0 { 0 } else { 33 },
-                comm: text(["postgres", "node", "nginx", "hark-agent", "sshd"][i as usize % 5]),
-                state: if i == 0 { 'R' } else { 'S' },
-                cpu: 0.86 / f64::from(i + 1),
-                rss: (1_200 << 20) / u64::from(i + 1),
-                read_bytes: (i != 3).then_some(0.0),
-                write_bytes: (i != 3).then(|| 1_000_000.0 / f64::from(i + 1)),
-                threads: u64::from(i % 8) + 1,
-                started: 431_000.0 - f64::from(i) * 5_000.0,
-            })
-            .collect(),
-        cgroups: vec![vitals::CgroupUse {
-            path: text("/system.slice/db.service"),
-            cpu: Some(0.8),
-            memory: Some(1 << 30),
-            memory_limit: Some(1_300 << 20),
-            oom_kills: Some(1),
-            pids: Some(12),
-            ..vitals::CgroupUse::default()
-        }],
-    }
-}
-
-/// Series of these names, without bands.
-pub(crate) fn series(names: &[&str]) -> Vec<SeriesEntry> {
-    let entry = |name: &&str| SeriesEntry {
-        key: (*name).into(),
-        first: NOON.plus_nanos(-3_600_000_000_000),
-        last: NOON,
-        band: None,
-    };
-    names.iter().map(entry).collect()
-}
-
-/// The series of a host whose load is above what is expected, and whose memory is within; the name
-/// stands in every text.
-pub(crate) fn listed(name: Option<&str>) -> Vec<SeriesEntry> {
-    let usual = ["node_load1", "node_memory_MemAvailable_bytes"];
-    let names = usual.map(|usual| name.unwrap_or(usual));
-    let mut entries = series(&names);
-    entries[0].band = Some(LOAD_BAND);
-    entries[1].band = Some(Band {
-        low: 4.2e9,
-        high: 5.6e9,
-    });
-    entries
-}
-
-/// Where the load is expected to lie.
-pub(crate) const LOAD_BAND: Band = Band {
-    low: 0.3,
-    high: 1.1,
-};
-
-/// A quarter of an hour of a load that leaves its band for the last minutes.
-pub(crate) fn load_points() -> Vec<SeriesPoint> {
-    let load = |second: i64| {
-        let wave = (second as f64 / 40.0).sin().mul_add(0.3, 0.7);
-        let rise = (second - 700).max(0) as f64 / 60.0;
-        let value = wave + rise;
-        SeriesPoint {
-            time: NOON.plus_nanos((second - 900) * 1_000_000_000),
-            mean: value,
-            min: value,
-            max: value,
-        }
-    };
-    (0..900).map(load).collect()
-}
-
-/// The same time of memory that shrinks, and that has no band yet.
-pub(crate) fn memory_data() -> SeriesData {
-    let mut points = load_points();
-    for point in &mut points {
-        let bytes = 6e9 - point.mean * 1e9;
-        (point.mean, point.min, point.max) = (bytes, bytes, bytes);
-    }
-    SeriesData {
-        key: "node_memory_MemAvailable_bytes".into(),
-        step: 1,
-        points,
-        band: None,
-        periods: Vec::new(),
-    }
-}
-
-/// The state of an agent that lacks something; the name stands in every text.
-pub(crate) fn status(name: Option<&str>) -> Status {
-    let text = |usual: &str| name.unwrap_or(usual).to_owned();
-    let on = |name: &str, description: &str, hook: &str| Feature {
-        name: text(name),
-        description: text(description),
-        state: FeatureState::On,
-        programs: vec![ProgramCost {
-            name: text(name),
-            hook: text(hook),
-            runs: Some(120_345),
-            nanos: Some(98_000_000),
-        }],
-    };
-    Status {
-        version: text("0.1.0"),
-        host: text("db-7"),
-        kernel: text("6.18.0"),
-        pid: 871,
-        started: NOON.plus_nanos(-3_600_000_000_000 * 5),
-        now: NOON,
-        health: Health::Degraded {
-            reasons: vec![text(
-                "tcp_retransmit is off: the kernel has no such tracepoint",
-            )],
-        },
-        sources: vec![
-            SourceStatus {
-                name: text("kernel"),
-                state: FeatureState::On,
-                received: 1_203_456,
-                dropped: 12,
-                withheld: 0,
-            },
-            SourceStatus {
-                name: text("ingest"),
-                state: FeatureState::On,
-                received: 88_000,
-                dropped: 0,
-                withheld: 0,
-            },
-            SourceStatus {
-                name: text("journal"),
-                state: FeatureState::Disabled,
-                received: 0,
-                dropped: 0,
-                withheld: 0,
-            },
-        ],
-        features: vec![
-            on(
-                "exec",
-                "programs executed, with arguments and parent",
-                "tracepoint sched:sched_process_exec",
-            ),
-            on(
-                "signal",
-                "who signalled whom",
-                "tracepoint signal:signal_generate",
-            ),
-            Feature {
-                name: text("tcp_retransmit"),
-                description: text("TCP segments sent again"),
-                state: FeatureState::Unavailable {
-                    reason: text("the kernel has no such tracepoint"),
-                    remedy: text("use Linux 4.16 or later"),
-                },
-                programs: vec![],
-            },
-        ],
-        ingest: IngestStatus {
-            accepted: 88_000,
-            rejected: 3,
-            turned_away: 0,
-            queue_length: 17,
-            queue_capacity: 8_192,
-        },
-        store: StoreStatus {
-            path: text("/var/lib/hark/hark.redb"),
-            bytes: 312 << 20,
-            max_bytes: 2 << 30,
-            events: 1_291_456,
-            oldest: Some(EventId(1)),
-            newest: Some(EventId(600)),
-            oldest_time: Some(NOON.plus_nanos(-3_600_000_000_000 * 30)),
-            commits: 40_123,
-            commit_latency: Some((0.001_9, 0.007_2)),
-            last_error: None,
-            damaged_blocks: 0,
-        },
-        usage: SelfUse {
-            cpu: 0.006,
-            rss: 41 << 20,
-            open_fds: 61,
-            threads: 5,
-        },
-    }
 }
 
 /// Three incidents: one over, one grave and open, one that events were lost in.
@@ -549,24 +271,4 @@ pub(crate) fn incidents(name: Option<&str>) -> Vec<IncidentRecord> {
         text: text("a load test, expected"),
     }];
     records
-}
-
-/// Four hosts: one that is quiet, one with incidents, one that is away, and one not yet asked.
-pub(crate) fn hosts(name: Option<&str>) -> Hosts {
-    let mut hosts = Hosts::default();
-    for host in ["web", "db", "away", "new"] {
-        let endpoint = format!("http://{host}.example:5000");
-        hosts.add(Some(name.unwrap_or(host)), endpoint);
-    }
-    let told = |incidents| Told {
-        status: status(name),
-        vitals: Some(vitals(600, name)),
-        incidents,
-    };
-    hosts.told(0, Ok(told(Vec::new())), NOON.plus_nanos(-2_000_000_000));
-    hosts.told(1, Ok(told(incidents(name))), NOON);
-    hosts.told(2, Ok(told(Vec::new())), NOON.plus_nanos(-300_000_000_000));
-    let why = name.unwrap_or("cannot connect: connection refused");
-    hosts.told(2, Err(why.to_owned()), NOON);
-    hosts
 }

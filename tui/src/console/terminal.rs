@@ -8,6 +8,7 @@ use crossterm::clipboard::CopyToClipboard;
 use crossterm::event::{
     DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture,
 };
+use crossterm::style::Print;
 use crossterm::terminal::{
     BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen,
     SetTitle, disable_raw_mode, enable_raw_mode,
@@ -17,6 +18,11 @@ use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
+
+/// Have the terminal remember its title, and show that one again (XTWINOPS 22 and 23). Those that
+/// know neither pass over them.
+const KEEP_TITLE: &str = "\x1B[22;2t";
+const TITLE_BEFORE: &str = "\x1B[23;2t";
 
 /// The screen is ours.
 static TAKEN: AtomicBool = AtomicBool::new(false);
@@ -49,6 +55,7 @@ impl Screen {
             EnterAlternateScreen,
             EnableMouseCapture,
             EnableBracketedPaste,
+            Print(KEEP_TITLE),
             SetTitle("hark")
         )
         .and_then(|()| Terminal::new(CrosstermBackend::new(io::stdout())));
@@ -112,9 +119,70 @@ fn give_back() {
             DisableBracketedPaste,
             DisableMouseCapture,
             LeaveAlternateScreen,
+            Print(TITLE_BEFORE),
             cursor::Show
         );
         let _ = out.flush();
         let _ = disable_raw_mode();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+    use std::thread::sleep;
+    use std::time::{Duration, Instant};
+
+    use super::*;
+
+    /// Set where the panicking test is run by the other one.
+    const BY_TEST: &str = "HARK_TEST_PANICS";
+
+    #[test]
+    #[ignore = "takes the terminal over and panics: the test below runs it in one"]
+    fn takes_the_terminal_over_and_panics() {
+        if std::env::var_os(BY_TEST).is_some() {
+            let _screen = Screen::take().expect("a terminal");
+            panic!("on purpose");
+        }
+    }
+
+    #[test]
+    fn a_panic_gives_the_terminal_back_and_can_be_read() {
+        let server = format!("hark-panic-{}", std::process::id());
+        let tmux = |args: &[&str]| {
+            let output = Command::new("tmux")
+                .args(["-L", &server])
+                .args(args)
+                .output();
+            let output = output.ok()?;
+            let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+            output.status.success().then_some(text)
+        };
+        let me = std::env::current_exe().expect("this program");
+        let name = "console::terminal::tests::takes_the_terminal_over_and_panics";
+        let command = format!(
+            "{BY_TEST}=1 RUST_BACKTRACE=0 {} --ignored --exact {name} --nocapture; echo ended; cat",
+            me.display()
+        );
+        let size = ["-x", "100", "-y", "24"];
+        let start = ["-f", "/dev/null", "new-session", "-d"];
+        if tmux(&[&start[..], &size[..], &[&command]].concat()).is_none() {
+            eprintln!("skipped: tmux cannot be run here");
+            return;
+        }
+        let until = Instant::now() + Duration::from_secs(30);
+        let screen = loop {
+            let screen = tmux(&["capture-pane", "-p"]).unwrap_or_default();
+            if screen.contains("ended") || Instant::now() > until {
+                break screen;
+            }
+            sleep(Duration::from_millis(50));
+        };
+        let modes = "#{alternate_on} #{mouse_any_flag} #{cursor_flag}";
+        let modes = tmux(&["display-message", "-p", modes]);
+        tmux(&["kill-server"]);
+        assert!(screen.contains("on purpose"), "{screen}");
+        assert_eq!(modes.as_deref(), Some("0 0 1"));
     }
 }

@@ -7,6 +7,9 @@
 use hark_api::{Level, Tier};
 use ratatui::style::{Color, Modifier, Style};
 
+mod palettes;
+
+use self::palettes::{COLOR_BLIND, DARK, HIGH_CONTRAST, LIGHT, Pair};
 use crate::cli::ThemeName;
 
 /// How many colours the terminal has.
@@ -35,106 +38,6 @@ impl Depth {
     }
 }
 
-/// A colour, and the one of sixteen that stands for it.
-type Pair = (u32, Color);
-
-struct Palette {
-    text: Option<Pair>,
-    dim: Pair,
-    rule: Pair,
-    accent: Pair,
-    selection: Pair,
-    good: Pair,
-    notice: Pair,
-    warning: Pair,
-    high: Pair,
-    critical: Pair,
-    cpu: Pair,
-    system: Pair,
-    memory: Pair,
-    disk: Pair,
-    net_in: Pair,
-    net_out: Pair,
-}
-
-const DARK: Palette = Palette {
-    text: None,
-    dim: (0x8A_93_A6, Color::Gray),
-    rule: (0x45_4C_5C, Color::DarkGray),
-    accent: (0x7F_B4_FF, Color::LightBlue),
-    selection: (0x2B_34_48, Color::DarkGray),
-    good: (0x7F_D1_8B, Color::Green),
-    notice: (0x6C_C5_E8, Color::LightCyan),
-    warning: (0xE8_C0_66, Color::LightYellow),
-    high: (0xF2_94_4E, Color::Yellow),
-    critical: (0xFF_6B_6B, Color::LightRed),
-    cpu: (0x7F_B4_FF, Color::LightBlue),
-    system: (0xB4_9C_F5, Color::LightMagenta),
-    memory: (0x6F_D0_BD, Color::Cyan),
-    disk: (0xE8_C0_66, Color::Yellow),
-    net_in: (0x8F_D1_7A, Color::Green),
-    net_out: (0xD7_92_D9, Color::Magenta),
-};
-
-const LIGHT: Palette = Palette {
-    text: None,
-    dim: (0x5F_68_78, Color::DarkGray),
-    rule: (0xB8_BE_C9, Color::Gray),
-    accent: (0x1F_5F_BF, Color::Blue),
-    selection: (0xD9_E4_F5, Color::Gray),
-    good: (0x1E_7A_34, Color::Green),
-    notice: (0x0B_6E_99, Color::Cyan),
-    warning: (0x8A_63_00, Color::Yellow),
-    high: (0xB4_4A_00, Color::Magenta),
-    critical: (0xC0_1C_28, Color::Red),
-    cpu: (0x1F_5F_BF, Color::Blue),
-    system: (0x6B_3F_C4, Color::Magenta),
-    memory: (0x0F_76_6E, Color::Cyan),
-    disk: (0x8A_63_00, Color::Yellow),
-    net_in: (0x2F_7D_1F, Color::Green),
-    net_out: (0x9A_2F_A0, Color::Magenta),
-};
-
-const HIGH_CONTRAST: Palette = Palette {
-    text: Some((0xFF_FF_FF, Color::White)),
-    dim: (0xD0_D0_D0, Color::White),
-    rule: (0x90_90_90, Color::Gray),
-    accent: (0x66_D9_FF, Color::LightCyan),
-    selection: (0x00_4A_9F, Color::Blue),
-    good: (0x5C_FF_5C, Color::LightGreen),
-    notice: (0x66_D9_FF, Color::LightCyan),
-    warning: (0xFF_F0_00, Color::LightYellow),
-    high: (0xFF_A5_00, Color::LightMagenta),
-    critical: (0xFF_5C_5C, Color::LightRed),
-    cpu: (0x66_D9_FF, Color::LightCyan),
-    system: (0xFF_8C_FF, Color::LightMagenta),
-    memory: (0x5C_FF_E0, Color::LightCyan),
-    disk: (0xFF_F0_00, Color::LightYellow),
-    net_in: (0x5C_FF_5C, Color::LightGreen),
-    net_out: (0xFF_8C_FF, Color::LightMagenta),
-};
-
-/// After Okabe and Ito's palette (<https://jfly.uni-koeln.de/color/>): told apart by every common
-/// kind of colour vision.
-const COLOR_BLIND: Palette = Palette {
-    text: None,
-    dim: (0x99_9F_AA, Color::Gray),
-    rule: (0x4A_50_5E, Color::DarkGray),
-    accent: (0x56_B4_E9, Color::LightBlue),
-    selection: (0x26_3A_4F, Color::DarkGray),
-    good: (0x56_B4_E9, Color::LightBlue),
-    notice: (0x9A_D0_F5, Color::LightCyan),
-    warning: (0xF0_E4_42, Color::LightYellow),
-    high: (0xE6_9F_00, Color::Yellow),
-    critical: (0xFF_7A_33, Color::LightRed),
-    cpu: (0x56_B4_E9, Color::LightBlue),
-    system: (0xCC_79_A7, Color::Magenta),
-    memory: (0x00_B8_8A, Color::Cyan),
-    disk: (0xE6_9F_00, Color::Yellow),
-    net_in: (0x56_B4_E9, Color::LightBlue),
-    net_out: (0xCC_79_A7, Color::Magenta),
-};
-
 /// What a colour is for, as the configuration file names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
@@ -143,6 +46,7 @@ pub(crate) enum Role {
     Rule,
     Accent,
     Selection,
+    Band,
     Good,
     Notice,
     Warning,
@@ -157,12 +61,13 @@ pub(crate) enum Role {
 }
 
 impl Role {
-    pub(crate) const ALL: [Self; 16] = [
+    pub(crate) const ALL: [Self; 17] = [
         Self::Text,
         Self::Dim,
         Self::Rule,
         Self::Accent,
         Self::Selection,
+        Self::Band,
         Self::Good,
         Self::Notice,
         Self::Warning,
@@ -183,6 +88,7 @@ impl Role {
             Self::Rule => "rule",
             Self::Accent => "accent",
             Self::Selection => "selection",
+            Self::Band => "band",
             Self::Good => "good",
             Self::Notice => "notice",
             Self::Warning => "warning",
@@ -217,6 +123,8 @@ pub(crate) struct Theme {
     pub(crate) accent: Style,
     /// Laid over a selected row.
     pub(crate) selection: Style,
+    /// Where values are expected.
+    pub(crate) band: Style,
     pub(crate) good: Style,
     notice: Style,
     warning: Style,
@@ -270,6 +178,11 @@ impl Theme {
             } else {
                 Style::new().bg(color(palette.selection))
             },
+            band: if depth == Depth::Sixteen {
+                fg(palette.rule)
+            } else {
+                fg(palette.selection).bg(color(palette.band))
+            },
             good: fg(palette.good),
             notice: fg(palette.notice),
             warning: fg(palette.warning),
@@ -298,6 +211,7 @@ impl Theme {
             rule: dim,
             accent: bold,
             selection: Style::new().add_modifier(Modifier::REVERSED),
+            band: dim,
             good: plain,
             notice: plain,
             warning: bold,
@@ -336,9 +250,13 @@ impl Theme {
                 Depth::Sixteen => nearest_sixteen(*rgb),
             };
             let style = match role {
-                Role::Selection if self.depth == Depth::Sixteen => continue,
+                Role::Selection | Role::Band if self.depth == Depth::Sixteen => continue,
                 Role::Selection => {
                     self.selection = Style::new().bg(color);
+                    continue;
+                }
+                Role::Band => {
+                    self.band = self.band.bg(color);
                     continue;
                 }
                 Role::Text => {

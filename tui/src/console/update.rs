@@ -96,6 +96,8 @@ pub(crate) fn act(app: &mut App, action: Action) -> Option<Effect> {
         Action::Export => app.overlay = Overlay::Export(tui_input::Input::default()),
         Action::Record if app.is_recording => return Some(Effect::Record(None)),
         Action::Record => app.overlay = Overlay::Record(tui_input::Input::default()),
+        Action::Templates => app.templates.is_shown = !app.templates.is_shown,
+        Action::Curves => subject::curves(app),
         Action::Spectrum => app.metrics.is_spectrum = !app.metrics.is_spectrum,
         Action::Help => app.overlay = Overlay::Help(Scroll::default()),
         Action::Palette => {
@@ -113,6 +115,7 @@ pub(crate) fn act(app: &mut App, action: Action) -> Option<Effect> {
         }
         Action::Filter => {
             show(app, Tab::Events);
+            app.templates.is_shown = false;
             let before = app.scene().events.filter_text().to_owned();
             app.overlay = Overlay::Filter(FilterPrompt {
                 input: tui_input::Input::new(before.clone()),
@@ -123,7 +126,9 @@ pub(crate) fn act(app: &mut App, action: Action) -> Option<Effect> {
         }
         Action::ClearFilter => set_filter(app, ""),
         Action::Back => {
-            if !matches!(app.detail.of, DetailOf::Nothing) {
+            if app.templates.is_shown {
+                app.templates.is_shown = false;
+            } else if !matches!(app.detail.of, DetailOf::Nothing) {
                 app.detail.of = DetailOf::Nothing;
             } else if app.tab == Tab::Events && !app.scene().events.filter_text().is_empty() {
                 set_filter(app, "");
@@ -187,13 +192,23 @@ pub(crate) fn act(app: &mut App, action: Action) -> Option<Effect> {
         }
         Action::OfKind => {
             if let Some(event) = subject(app) {
-                let mut filter = format!("kind:{}", event.kind);
+                // What a later agent has cannot be asked for by its name.
+                let mut filter = if event.kind.is_foreign() {
+                    String::new()
+                } else {
+                    format!("kind:{}", event.kind)
+                };
                 if let Some(service) = &event.service {
                     let _ = write!(filter, " service:{}", quoted(service));
                 } else if let Some(process) = &event.process {
                     let _ = write!(filter, " comm:{}", quoted(&process.comm));
                 }
-                filter_and_show(app, &filter);
+                if filter.is_empty() {
+                    let text = format!("This version of hark cannot filter by {}", event.kind);
+                    say(app, &text);
+                } else {
+                    filter_and_show(app, &filter);
+                }
             }
         }
         Action::Around => {
@@ -206,8 +221,10 @@ pub(crate) fn act(app: &mut App, action: Action) -> Option<Effect> {
                 }
             }
         }
-        Action::NextUnusual => return next_unusual(app, true),
-        Action::PreviousUnusual => return next_unusual(app, false),
+        Action::NextUnusual | Action::PreviousUnusual => {
+            app.templates.is_shown = false;
+            return next_unusual(app, action == Action::NextUnusual);
+        }
         Action::NextTheme => {
             app.theme = app.theme.next();
             let name = clap::ValueEnum::to_possible_value(&app.theme.name);
@@ -222,6 +239,7 @@ pub(crate) fn act(app: &mut App, action: Action) -> Option<Effect> {
 fn show(app: &mut App, tab: Tab) {
     if app.tab != tab {
         app.tab = tab;
+        app.templates.is_shown = false;
         app.scroll.to(0);
         app.detail = Detail::default();
     }
@@ -245,6 +263,7 @@ pub(crate) fn exported(app: &mut App, written: Result<String, String>) {
 }
 
 fn set_filter(app: &mut App, text: &str) {
+    app.templates.is_shown = false;
     let scene = app.scene_mut();
     if let Err(error) = scene.events.set_filter(text, &scene.log) {
         say(app, &format!("{error}"));

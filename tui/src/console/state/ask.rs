@@ -19,6 +19,8 @@ pub(crate) enum Ask {
         to: Timestamp,
         step: u32,
     },
+    /// The log templates.
+    Templates,
     /// What is stored of a moment.
     Scene(Timestamp),
     /// The unusual event next to a moment.

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use hark_api::{Band, SeriesData, SeriesEntry, SeriesKey, SeriesPoint, Timestamp};
+use hark_api::{Band, Incident, SeriesData, SeriesEntry, SeriesKey, SeriesPoint, Timestamp};
 
 use super::ask::Ask;
 use crate::clean::{self, Clean};
@@ -36,6 +36,9 @@ struct Entry {
     key: SeriesKey,
     shown: String,
 }
+
+/// What tells most of how a host does.
+const VITAL: [&str; 2] = ["node_load1", "node_memory_MemAvailable_bytes"];
 
 /// Series that are kept beside the selected one at most.
 const MAX_PINNED: usize = 3;
@@ -138,6 +141,41 @@ impl Metrics {
         pinned.chain(selected).collect()
     }
 
+    /// The series that tell of an incident: its own, then the memory of the control groups that
+    /// may be behind it; where there are none, how the host did meanwhile.
+    pub(crate) fn related(&self, incident: &Incident) -> Vec<SeriesKey> {
+        let groups = incident.suspects.iter().filter(|s| s.kind == "cgroup");
+        let memory = groups.filter_map(|group| {
+            let key = format!("hark_cgroup_memory_bytes{{cgroup=\"{}\"}}", group.name);
+            let entry = self.entries.iter().find(|e| e.key.as_str() == key)?;
+            Some(entry.key.clone())
+        });
+        let mut keys = incident.series.clone();
+        keys.extend(memory);
+        if keys.is_empty() {
+            let is_vital = |e: &&Entry| VITAL.contains(&e.key.as_str());
+            keys.extend(self.entries.iter().filter(is_vital).map(|e| e.key.clone()));
+        }
+        let mut seen = std::collections::HashSet::new();
+        keys.retain(|key| seen.insert(key.clone()));
+        keys.truncate(MAX_PINNED + 1);
+        keys
+    }
+
+    /// Shows these series together, as far as they are stored; false where none is.
+    pub(crate) fn show(&mut self, keys: &[SeriesKey]) -> bool {
+        let is_stored = |key: &&SeriesKey| self.entries.iter().any(|entry| entry.key == **key);
+        let mut stored = keys.iter().filter(is_stored).cloned();
+        let Some(first) = stored.next() else {
+            return false;
+        };
+        self.pinned = stored.take(MAX_PINNED).collect();
+        self.selected = Some(first);
+        self.search.clear();
+        self.is_spectrum = false;
+        true
+    }
+
     /// Whether a series stays on the screen.
     pub(crate) fn is_pinned(&self, key: &SeriesKey) -> bool {
         self.pinned.contains(key)
@@ -197,6 +235,13 @@ impl Metrics {
         } else {
             self.span.saturating_sub(1)
         };
+    }
+
+    /// Looks at the least time that is as long as this one.
+    pub(crate) fn zoom_to(&mut self, (from, to): (Timestamp, Timestamp)) {
+        let secs = (to.as_nanos() - from.as_nanos()) / SECOND;
+        let fits = SPANS.iter().position(|span| *span >= secs);
+        self.span = fits.unwrap_or(SPANS.len() - 1);
     }
 
     /// What is to be asked now: the list, and where the curve is shown, what that needs up to `to`.

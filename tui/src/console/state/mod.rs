@@ -3,7 +3,9 @@
 pub(crate) mod ask;
 pub(crate) mod browse;
 pub(crate) mod connects;
+pub(crate) mod curves;
 pub(crate) mod expected;
+pub(crate) mod failures;
 pub(crate) mod heat;
 pub(crate) mod history;
 pub(crate) mod hosts;
@@ -13,6 +15,7 @@ pub(crate) mod metrics;
 pub(crate) mod processes;
 pub(crate) mod reel;
 pub(crate) mod scene;
+pub(crate) mod templates;
 pub(crate) mod trail;
 pub(crate) mod travel;
 pub(crate) mod unusual;
@@ -22,12 +25,14 @@ use std::cell::Cell;
 use hark_api::{Event, EventId, FilterError, IncidentId, Status, Timestamp};
 use tui_input::Input;
 
+use self::curves::Curves;
 use self::expected::Expected;
 use self::heat::Heat;
 use self::hosts::Hosts;
 use self::metrics::Metrics;
 use self::reel::Reel;
 use self::scene::Scene;
+use self::templates::Templates;
 use self::travel::Travel;
 use super::keys::Keymap;
 use super::signal::Target;
@@ -70,6 +75,10 @@ pub(crate) struct App {
     pub(crate) hosts: Hosts,
     keep: usize,
     pub(crate) heat: Heat,
+    /// The metrics of the selected incident.
+    pub(crate) curves: Curves,
+    /// The log templates, which the view of events shows where they are asked for.
+    pub(crate) templates: Templates,
     /// How far the views of plain text are scrolled.
     pub(crate) scroll: Scroll,
     pub(crate) overlay: Overlay,
@@ -105,6 +114,8 @@ impl App {
             hosts: Hosts::default(),
             keep,
             heat: Heat::default(),
+            curves: Curves::default(),
+            templates: Templates::default(),
             scroll: Scroll::default(),
             overlay: Overlay::None,
             filters_used: Vec::new(),
@@ -130,6 +141,8 @@ impl App {
         self.missed = 0;
         self.metrics = Metrics::new();
         self.heat = Heat::default();
+        self.curves = Curves::default();
+        self.templates = Templates::default();
         self.detail = Detail::default();
         self.unusual_selected = None;
         self.is_local = false;

@@ -53,6 +53,8 @@ struct Dead {
     process: ProcessUse,
     at: Timestamp,
     how: String,
+    /// Whether it ended as it should: then those that live come first.
+    is_ordinary: bool,
 }
 
 /// A row of the table.
@@ -63,6 +65,8 @@ pub(crate) struct Row<'a> {
     pub(crate) depth: usize,
     /// How it ended, where it did.
     pub(crate) end: Option<&'a str>,
+    /// Whether it is over and done with.
+    is_past: bool,
 }
 
 /// How the table is looked at.
@@ -88,8 +92,15 @@ impl Processes {
         }
     }
 
-    /// Takes in that one of these processes ended; what is said of it is safe to show.
-    pub(crate) fn ended(&mut self, pid: u32, how: &str, at: Timestamp, processes: &[ProcessUse]) {
+    /// Takes in that one of these processes ended, in a way that is ordinary or not; what is said of
+    /// it is safe to show.
+    pub(crate) fn ended(
+        &mut self,
+        pid: u32,
+        (how, is_ordinary): (&str, bool),
+        at: Timestamp,
+        processes: &[ProcessUse],
+    ) {
         let Some(process) = processes.iter().find(|process| process.pid == pid) else {
             return;
         };
@@ -103,6 +114,7 @@ impl Processes {
             process: process.clone(),
             at,
             how: how.to_owned(),
+            is_ordinary,
         });
     }
 
@@ -117,15 +129,22 @@ impl Processes {
         let is_dead = |process: &ProcessUse| self.dead.iter().any(|d| is_same(&d.process, process));
         let living = processes.iter().filter(|process| !is_dead(process));
         let mut rows: Vec<Row<'a>> = living
-            .map(|process| (process, None))
-            .chain(self.dead.iter().map(|d| (&d.process, Some(d.how.as_str()))))
-            .map(|(process, end)| Row {
+            .map(|process| Row {
                 process,
                 depth: 0,
-                end,
+                end: None,
+                is_past: false,
             })
             .collect();
-        rows.sort_by(|a, b| self.sort.compare(a.process, b.process));
+        rows.extend(self.dead.iter().map(|dead| Row {
+            process: &dead.process,
+            depth: 0,
+            end: Some(&dead.how),
+            is_past: dead.is_ordinary,
+        }));
+        // What they used last would keep them above all that runs now.
+        let order = |a: &Row<'_>, b: &Row<'_>| self.sort.compare(a.process, b.process);
+        rows.sort_by(|a, b| a.is_past.cmp(&b.is_past).then_with(|| order(a, b)));
         if self.is_tree { tree(&rows) } else { rows }
     }
 
@@ -268,9 +287,10 @@ mod tests {
         let mut table = Processes::default();
         let processes = family(&[(1, 0), (2, 1)]);
         let second = |s: i64| Timestamp::from_nanos(s * 1_000_000_000);
-        table.ended(2, "killed by SIGKILL", second(10), &processes);
+        let killed = ("killed by SIGKILL", false);
+        table.ended(2, killed, second(10), &processes);
         // Twice told, and still in a reading: once in the table.
-        table.ended(2, "killed by SIGKILL", second(10), &processes);
+        table.ended(2, killed, second(10), &processes);
         let ends = |table: &Processes, processes: &[ProcessUse]| -> Vec<Option<String>> {
             let rows = table.ordered(processes).into_iter();
             rows.map(|row| row.end.map(str::to_owned)).collect()
@@ -280,5 +300,20 @@ mod tests {
         assert_eq!(ends(&table, &processes[..1]), dead);
         table.forget(second(200));
         assert_eq!(ends(&table, &processes[..1]), [None]);
+    }
+
+    #[test]
+    fn what_ended_as_it_should_stands_below_what_lives() {
+        let mut table = Processes::default();
+        let mut processes = family(&[(1, 0), (2, 1), (3, 1)]);
+        for (process, cpu) in processes.iter_mut().zip([0.1, 0.9, 0.5]) {
+            process.cpu = cpu;
+        }
+        let at = Timestamp::from_nanos(0);
+        table.ended(2, ("ended with code 0", true), at, &processes);
+        table.ended(3, ("killed by SIGKILL", false), at, &processes);
+        let rows = table.ordered(&processes);
+        let pids: Vec<u32> = rows.iter().map(|row| row.process.pid).collect();
+        assert_eq!(pids, [3, 1, 2]);
     }
 }

@@ -4,6 +4,7 @@ use hark_api::{Event, Kind, Timestamp, Vitals};
 
 use super::browse::Browse;
 use super::connects::Connects;
+use super::failures::Failures;
 use super::history::{History, Values};
 use super::incidents::Incidents;
 use super::log::EventLog;
@@ -31,6 +32,7 @@ pub(crate) struct Scene {
     pub(crate) processes: Processes,
     pub(crate) trail: Trail,
     pub(crate) connects: Connects,
+    pub(crate) failures: Failures,
 }
 
 /// What the agent has stored of a moment.
@@ -56,6 +58,7 @@ impl Scene {
             processes: Processes::default(),
             trail: Trail::default(),
             connects: Connects::default(),
+            failures: Failures::default(),
         }
     }
 
@@ -65,12 +68,15 @@ impl Scene {
             self.unusual.push(&event);
             self.trail.push(&event);
             self.connects.push(&event);
+            self.failures.push(&event);
             if let (Kind::Exit, Some(process), Some(vitals)) =
                 (event.kind, &event.process, &self.vitals)
             {
                 let how = crate::clean::text(&event.message);
                 let (pid, at) = (process.pid, event.time);
-                self.processes.ended(pid, &how, at, &vitals.processes);
+                let code = event.fields.get("code").and_then(serde_json::Value::as_u64);
+                let how = (&*how, code == Some(0));
+                self.processes.ended(pid, how, at, &vitals.processes);
             }
             self.events.added(self.log.end(), &event);
             self.log.push(event);
@@ -90,6 +96,7 @@ impl Scene {
             processes: self.processes.alike(),
             trail: Trail::default(),
             connects: Connects::default(),
+            failures: Failures::default(),
             log,
         };
         // From before the oldest event that is kept, what was unusual is known all the same.
@@ -144,9 +151,11 @@ impl Scene {
         let recent = numbers.end.saturating_sub(TRAIL_EVENTS).max(numbers.start);
         self.trail = Trail::default();
         self.connects = Connects::default();
+        self.failures = Failures::default();
         for event in (recent..numbers.end).filter_map(|number| self.log.get(number)) {
             self.trail.push(&event);
             self.connects.push(&event);
+            self.failures.push(&event);
         }
     }
 

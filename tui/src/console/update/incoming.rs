@@ -4,6 +4,7 @@ use super::{say, travel};
 use crate::clean::Clean;
 use crate::console::connection::News;
 use crate::console::state::ask::Ask;
+use crate::console::state::curves::Curves;
 use crate::console::state::expected::Expected;
 use crate::console::state::{App, Link, Tab};
 
@@ -37,6 +38,7 @@ pub(crate) fn news(app: &mut App, news: News) {
             incidents_then(app);
         }
         News::Heat { maps, time } => app.heat.take(maps, time),
+        News::Templates(templates) => app.templates.set(templates),
         News::Stored(stored) => travel::stored(app, *stored),
         News::Anomaly { event, forward } => travel::found(app, event.as_deref(), forward),
         News::Changed(Ok(record)) => {
@@ -49,7 +51,11 @@ pub(crate) fn news(app: &mut App, news: News) {
             app.expected = Expected::of(&entries);
             app.metrics.list(entries, app.now);
         }
-        News::Data { data, from, to } => app.metrics.data(*data, from, to),
+        News::Data { data, from, to } => {
+            if let Some(data) = app.curves.take(*data, from, to) {
+                app.metrics.data(data, from, to);
+            }
+        }
         News::Unanswered(why) => app.metrics.refused(why),
         News::Missed(count) => app.missed += count,
         News::Down { why, remedy, wait } => {
@@ -80,7 +86,27 @@ pub(crate) fn ask(app: &mut App) -> Option<Ask> {
     {
         return Some(ask);
     }
+    if app.tab == Tab::Events
+        && is_live
+        && let Some(ask) = app.templates.ask(app.now)
+    {
+        return Some(ask);
+    }
+    if app.tab == Tab::Incidents
+        && is_live
+        && let Some(ask) = curves_of_incident(app)
+    {
+        return Some(ask);
+    }
     app.metrics.ask(app.now, to, app.tab == Tab::Metrics)
+}
+
+/// What is to be asked to draw the metrics of the selected incident.
+fn curves_of_incident(app: &mut App) -> Option<Ask> {
+    let incident = &app.scene().incidents.selected()?.incident;
+    let (id, keys) = (incident.id, app.metrics.related(incident));
+    let window = Curves::window(incident, app.at());
+    app.curves.ask(app.now, id, &keys, window)
 }
 
 /// Incidents become known, or are acknowledged, while a moment before is looked at.

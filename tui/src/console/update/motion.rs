@@ -16,7 +16,7 @@ pub(super) fn go_to(app: &mut App, go: Move) {
         Move::First => isize::MIN,
         Move::Last => isize::MAX,
     };
-    if go == Move::Last && app.tab == Tab::Events {
+    if go == Move::Last && app.tab == Tab::Events && !app.templates.is_shown {
         app.scene_mut().events.follow();
         return;
     }
@@ -33,6 +33,7 @@ pub(super) fn move_rows(app: &mut App, rows: isize) {
             let row = unusual_row(app).saturating_add_signed(rows).min(last);
             app.unusual_selected = Some(sights[row].event.id);
         }
+        Tab::Events if app.templates.is_shown => app.templates.move_by(rows),
         Tab::Events => {
             if let DetailOf::Event(_) = app.detail.of {
                 app.detail.scroll.by(rows);
@@ -108,6 +109,14 @@ pub(super) fn click_row(app: &mut App, row: u16) {
                 if again {
                     open(app);
                 }
+            }
+        }
+        Tab::Events if app.templates.is_shown => {
+            let top = app.templates.top(usize::from(app.page.get()));
+            let by = (top + row) as isize - app.templates.selected_row() as isize;
+            app.templates.move_by(by);
+            if by == 0 {
+                open(app);
             }
         }
         Tab::Events => {

@@ -1,8 +1,9 @@
 //! What an action is about: the event, process or incident that is selected.
 
-use super::{Effect, act, say, set_filter, show, travel};
+use super::{Effect, act, filter_and_show, say, set_filter, show, travel};
 use crate::clean::Clean;
 use crate::console::keys::Action;
+use crate::console::state::curves::Curves;
 use crate::console::state::{App, Detail, DetailOf, Scroll, Tab};
 
 /// A value in a filter, in quotes where it is more than a word.
@@ -17,7 +18,7 @@ pub(super) fn quoted(value: &str) -> String {
 
 /// The event that an action is about.
 pub(super) fn subject(app: &App) -> Option<Clean<hark_api::Event>> {
-    if let Some(event) = app.detailed() {
+    if let Some(event) = app.detailed().filter(|_| !app.templates.is_shown) {
         return Some(event);
     }
     match app.tab {
@@ -26,6 +27,8 @@ pub(super) fn subject(app: &App) -> Option<Clean<hark_api::Event>> {
             let row = unusual_row(app);
             sights.get(row).map(|sight| sight.event.clone())
         }
+        // What is selected there is no event.
+        Tab::Events if app.templates.is_shown => None,
         Tab::Events => app
             .scene()
             .log
@@ -74,6 +77,12 @@ pub(super) fn open(app: &mut App) {
                 };
             }
         }
+        Tab::Events if app.templates.is_shown => {
+            if let Some(id) = app.templates.selected().map(|template| template.id) {
+                filter_and_show(app, &format!("template:{id}"));
+                app.detail = Detail::default();
+            }
+        }
         Tab::Events => {
             app.detail = match app.detail.of {
                 DetailOf::Nothing => Detail {
@@ -107,11 +116,30 @@ pub(super) fn open(app: &mut App) {
 
 pub(super) fn copy(app: &mut App) -> Option<Effect> {
     let text = match app.tab {
+        Tab::Events if app.templates.is_shown => app.templates.selected()?.text.clone(),
         Tab::Processes => subject_pid(app)?.to_string(),
         _ => serde_json::to_string(&*subject(app)?).ok()?,
     };
     say(app, "Copied, where the terminal allows it (OSC 52)");
     Some(Effect::Copy(text))
+}
+
+/// The metrics of the selected incident, up to its end where it is over.
+pub(super) fn curves(app: &mut App) {
+    let Some(record) = app.scene().incidents.selected() else {
+        return;
+    };
+    let (end, keys) = (record.incident.end, app.metrics.related(&record.incident));
+    let window = Curves::window(&record.incident, app.at());
+    if !app.metrics.show(&keys) {
+        say(app, "No stored metric belongs to this incident");
+        return;
+    }
+    app.metrics.zoom_to(window);
+    if end.is_some() && app.travel.is_none() {
+        travel::go_to(app, window.1, None);
+    }
+    show(app, Tab::Metrics);
 }
 
 /// Selects an event in the list, where it is kept.

@@ -49,7 +49,9 @@ pub(crate) fn live(app: &mut App) {
 
 /// Stops time, or lets it go on.
 pub(super) fn toggle(app: &mut App) {
-    if app.travel.is_some() || !app.live.events.is_following() {
+    // A list that is held goes on where it is seen; elsewhere it is no pause.
+    let is_held = !app.live.events.is_following();
+    if app.travel.is_some() || is_held && matches!(app.tab, Tab::Overview | Tab::Events) {
         live(app);
     } else {
         go_to(app, app.now, None);

@@ -11,7 +11,7 @@ use crate::console::widget::canvas::Canvas;
 use crate::console::widget::page::Page;
 use crate::moment;
 use crate::rarity;
-use crate::units;
+use crate::units::{self, Unit};
 
 /// The column in which values stand.
 const COLUMN: usize = 12;
@@ -45,10 +45,10 @@ fn page<'a>(canvas: &Canvas<'a>, width: u16, app: &App, event: &Event) -> Page<'
         page.gap();
     }
     let time = format!(
-        "{} {}  ({} ago)",
+        "{} {}  ({})",
         moment::day(event.time),
         moment::clock(event.time),
-        moment::age(event.time, app.at())
+        moment::in_words(event.time, app.at())
     );
     page.field(COLUMN, "time", &time, theme.text);
     let delay = (event.received.as_nanos() - event.time.as_nanos()) as f64 / 1e9;
@@ -65,6 +65,10 @@ fn page<'a>(canvas: &Canvas<'a>, width: u16, app: &App, event: &Event) -> Page<'
     );
     let kind = format!("{} from {}", event.kind, event.source);
     page.field(COLUMN, "kind", &kind, theme.text);
+    if event.kind.is_foreign() {
+        let text = "unknown to this version of hark; a newer one may show more of it";
+        page.field(COLUMN, "", text, theme.dim);
+    }
     for (name, value) in [("service", &event.service), ("host", &event.host)] {
         if let Some(value) = value {
             page.field(COLUMN, name, value, theme.accent);
@@ -107,11 +111,7 @@ fn page<'a>(canvas: &Canvas<'a>, width: u16, app: &App, event: &Event) -> Page<'
             .max();
         let column = longest.unwrap_or(0).clamp(COLUMN - 2, 24) + 2;
         for (name, value) in event.fields.iter() {
-            let text = match value {
-                Value::String(text) => text.clone(),
-                other => other.to_string(),
-            };
-            page.field(column, name, &text, theme.text);
+            page.field(column, name, &told(name, value), theme.text);
         }
     }
     if let Some(trace) = &event.trace {
@@ -120,6 +120,21 @@ fn page<'a>(canvas: &Canvas<'a>, width: u16, app: &App, event: &Event) -> Page<'
         page.field(COLUMN, "span", &trace.span_id, theme.text);
     }
     page
+}
+
+/// A field's value; a number whose name says what it counts is also said as people do.
+fn told(name: &str, value: &Value) -> String {
+    let unit = match name.rsplit('_').next() {
+        Some("rss" | "vm" | "bytes") => Some(Unit::Bytes),
+        Some("latency" | "lifetime" | "duration" | "waited") => Some(Unit::Seconds),
+        _ => None,
+    };
+    match (value, unit.zip(value.as_f64())) {
+        (Value::String(text), _) => text.clone(),
+        (_, Some((Unit::Bytes, bytes))) if bytes < 1024.0 => value.to_string(),
+        (_, Some((unit, number))) => format!("{value}  ({})", unit.show(number)),
+        _ => value.to_string(),
+    }
 }
 
 fn why(page: &mut Page<'_>, canvas: &Canvas<'_>, reason: &Reason) {

@@ -4,7 +4,7 @@
 use hark_api::{Tier, Timestamp};
 use ratatui::layout::Rect;
 
-use super::detail;
+use super::{detail, templates};
 use crate::console::keys::Action;
 use crate::console::state::App;
 use crate::console::widget::canvas::{Canvas, split_right, split_top};
@@ -16,6 +16,10 @@ use crate::units;
 const BESIDE: u16 = 110;
 
 pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, app: &App) {
+    if app.templates.is_shown {
+        templates::draw(canvas, area, app);
+        return;
+    }
     let Some(event) = app.detailed() else {
         list(canvas, area, app, true);
         return;

@@ -102,7 +102,9 @@ pub(super) fn footer(canvas: &mut Canvas<'_>, area: Rect, app: &App) {
         };
         let hint = match (binding.action, app.scene().events.is_following()) {
             (Action::Follow, _) if app.travel.is_some() => "live",
-            (Action::Follow, false) => "follow",
+            (Action::Follow, false) if matches!(app.tab, Tab::Overview | Tab::Events) => "follow",
+            (Action::Open, _) if app.templates.is_shown => "filter",
+            (Action::Templates, _) if app.templates.is_shown => "events",
             (Action::Open, _) if app.tab == Tab::Events && is_detailed(app) => "list",
             _ => hint,
         };

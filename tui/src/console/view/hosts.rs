@@ -4,12 +4,16 @@ use ratatui::layout::Rect;
 
 use super::vitals::percent;
 use crate::console::keys::Action;
-use crate::console::state::App;
 use crate::console::state::hosts::Host;
+use crate::console::state::{App, Scroll};
 use crate::console::theme::tier_sign;
-use crate::console::widget::canvas::{Canvas, below};
+use crate::console::widget::canvas::{Canvas, below, split_top};
 use crate::console::widget::chart;
+use crate::console::widget::page::Page;
 use crate::moment;
+
+/// The column in which values stand.
+const COLUMN: usize = 11;
 
 pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, app: &App) {
     let theme = canvas.theme;
@@ -18,6 +22,7 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, app: &App) {
     let note = match (hosts.all.len(), away) {
         (0, _) => String::new(),
         (all, 0) => format!("{all}, all answer"),
+        (all, 1) => format!("{all}, 1 does not answer"),
         (all, away) => format!("{all}, {away} do not answer"),
     };
     let inside = canvas.section(area, "Hosts, the worst first", &note);
@@ -41,6 +46,10 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, app: &App) {
     let name_width = (inside.width / 4).clamp(10, 28);
     head(canvas, inside, name_width);
     let rows = below(inside, 1);
+    // All that is known of the selected one, where that leaves a list.
+    let detail = if rows.height >= 12 { 6 } else { 0 };
+    let list = (hosts.all.len() as u16 + 1).min(rows.height - detail);
+    let (rows, detail) = split_top(rows, if detail > 0 { list } else { rows.height });
     app.page.set(rows.height);
     let selected = hosts.selected_row();
     let order = hosts.worst_first();
@@ -59,6 +68,44 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, app: &App) {
         }
     }
     canvas.hit(rows, Action::Row(0));
+    if let Some(host) = hosts.selected().and_then(|at| hosts.all.get(at)) {
+        selected_host(canvas, detail, host, app);
+    }
+}
+
+/// The selected host in full.
+fn selected_host(canvas: &mut Canvas<'_>, area: Rect, host: &Host, app: &App) {
+    let theme = canvas.theme;
+    if area.height < 2 {
+        return;
+    }
+    let inside = canvas.section(area, &host.name, &host.endpoint);
+    let mut page = Page::new(inside.width.saturating_sub(2), theme);
+    let seen = match host.seen {
+        Some(seen) => moment::in_words(seen, app.now),
+        None => "never yet".to_owned(),
+    };
+    match &host.why {
+        Some(why) => {
+            page.field(COLUMN, "away", why, theme.critical());
+            page.field(COLUMN, "answered", &seen, theme.text);
+        }
+        None => page.field(COLUMN, "agent", host.health, theme.text),
+    }
+    if host.open > 0 {
+        let more = match host.open {
+            1 => String::new(),
+            open => format!("; and {} more", open - 1),
+        };
+        let text = format!("{}{more}", host.title.as_str());
+        page.field(COLUMN, "incident", &text, theme.tier(host.tier));
+    }
+    let place = Rect {
+        x: inside.x + 1,
+        width: inside.width.saturating_sub(2),
+        ..inside
+    };
+    page.draw(canvas, place, &Scroll::default());
 }
 
 fn head(canvas: &mut Canvas<'_>, area: Rect, name_width: u16) {

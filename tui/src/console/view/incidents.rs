@@ -1,23 +1,36 @@
 //! Incidents: what is unusual together, who is behind it, and what people did about it.
 
-use hark_api::{IncidentRecord, Tier, Timestamp};
+use hark_api::{Incident, IncidentRecord, Tier, Timestamp};
 use ratatui::layout::Rect;
+use unicode_width::UnicodeWidthStr as _;
 
+use super::metrics;
 use crate::clean::Clean;
 use crate::console::keys::Action;
 use crate::console::state::App;
+use crate::console::state::curves::Curves;
 use crate::console::state::incidents::is_silenced;
 use crate::console::theme::tier_sign;
 use crate::console::widget::canvas::{Canvas, split_right, split_top};
 use crate::console::widget::page::Page;
+use crate::console::widget::plot::Plot;
+use crate::console::widget::words;
 use crate::moment;
 use crate::rarity;
-use crate::units;
+use crate::units::{self, Unit};
 
 /// From this width on the list stands beside the selected incident, else above it.
 const BESIDE: u16 = 110;
 /// The column in which values stand.
 const COLUMN: usize = 12;
+/// From this width on a row says who may be behind the incident.
+const WITH_CULPRIT: u16 = 100;
+/// Lines of a curve at least, and columns; how many there are at most.
+const CURVE: u16 = 8;
+const LEAST_WIDTH: u16 = 40;
+const MOST_CURVES: usize = 3;
+/// Lines that the text keeps beside curves.
+const LEAST_TEXT: u16 = 14;
 
 pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, app: &App) {
     let records = app.scene().incidents.all();
@@ -81,13 +94,22 @@ pub(super) fn row(
     } else {
         theme.text
     };
-    canvas.put(
-        x,
-        y,
-        line.right().saturating_sub(x),
-        &incident.title,
-        title_style,
-    );
+    // Who may be behind it, and how rare it is, where there is room.
+    let mut right = line.right();
+    if line.width >= WITH_CULPRIT {
+        let culprit = incident.suspects.first().map(|suspect| {
+            let pid = suspect.pid.map_or(String::new(), |pid| format!("[{pid}]"));
+            format!("{}{pid} {:.0} %", suspect.name, suspect.share * 100.0)
+        });
+        let rarity = rarity::words(incident.rarity);
+        let parts: Vec<String> = culprit.into_iter().chain(rarity).collect();
+        let text = parts.join(" · ");
+        let text = words::fit(&text, usize::from(line.width) / 3);
+        let width = text.width() as u16;
+        canvas.put_right(right, y, width, &text, theme.dim);
+        right = right.saturating_sub(width + 2);
+    }
+    canvas.put(x, y, right.saturating_sub(x), &incident.title, title_style);
 }
 
 /// What became of an incident, in a word.
@@ -118,7 +140,61 @@ fn detail(canvas: &mut Canvas<'_>, area: Rect, app: &App, record: &Clean<Inciden
     };
     let mut page = Page::new(inside.width, canvas.theme);
     fill(&mut page, canvas, app, record);
+    let inside = curves(canvas, inside, app, &record.incident, page.len() as u16);
     page.draw(canvas, inside, &app.scroll);
+}
+
+/// Curves of the incident's metrics, as many as the text leaves room for; gives what they leave.
+fn curves(
+    canvas: &mut Canvas<'_>,
+    area: Rect,
+    app: &App,
+    incident: &Incident,
+    text_rows: u16,
+) -> Rect {
+    let theme = canvas.theme;
+    let keys = app.metrics.related(incident);
+    // The text may scroll, but not be squeezed away.
+    let room = area
+        .height
+        .saturating_sub(text_rows.min(area.height / 2).max(LEAST_TEXT));
+    let count = usize::from(room / CURVE).min(keys.len()).min(MOST_CURVES);
+    if count == 0 || area.width < LEAST_WIDTH {
+        return area;
+    }
+    let each = (room / count as u16).min(2 * CURVE);
+    let (text, mut rest) = split_top(area, area.height - each * count as u16);
+    let window = Curves::window(incident, app.at());
+    for key in keys.iter().take(count) {
+        let (place, below) = split_top(rest, each);
+        rest = below;
+        let data = app.curves.of(incident.id, key);
+        let unit = Unit::of_metric(key.name());
+        let band = data.and_then(|data| data.band);
+        let note = match band {
+            Some(band) => format!("usually {}–{}", unit.show(band.low), unit.show(band.high)),
+            None => String::new(),
+        };
+        let name = crate::clean::text(key.as_str());
+        let inside = canvas.section(place, &name, &note);
+        let Some(data) = data else {
+            canvas.put(inside.x, inside.y, inside.width, "…", theme.dim);
+            continue;
+        };
+        let (place, marks) = split_top(inside, inside.height.saturating_sub(1));
+        let plot = Plot {
+            points: &data.points,
+            step: data.step,
+            window,
+            unit,
+            style: theme.cpu,
+            band,
+        };
+        if let Some(place) = plot.draw(canvas, place) {
+            metrics::mark_unusual(canvas, marks, app, &plot, place);
+        }
+    }
+    text
 }
 
 fn fill(page: &mut Page<'_>, canvas: &Canvas<'_>, app: &App, record: &IncidentRecord) {
@@ -132,16 +208,20 @@ fn fill(page: &mut Page<'_>, canvas: &Canvas<'_>, app: &App, record: &IncidentRe
     let (word, style) = state(canvas, record, app.at());
     page.field(COLUMN, "state", word, style);
     let start = format!(
-        "{} {}  ({} ago)",
+        "{} {}  ({})",
         moment::day(incident.start),
         &moment::clock(incident.start)[..8],
-        moment::age(incident.start, app.at())
+        moment::in_words(incident.start, app.at())
     );
     page.field(COLUMN, "since", &start, theme.text);
     let until = incident.end.unwrap_or(app.at());
+    let lasted = match moment::age(incident.start, until).as_str() {
+        "now" => "under 1s".to_owned(),
+        lasted => lasted.to_owned(),
+    };
     let lasted = match incident.end {
-        Some(_) => moment::age(incident.start, until),
-        None => format!("{}, it goes on", moment::age(incident.start, until)),
+        Some(_) => lasted,
+        None => format!("{lasted}, it goes on"),
     };
     page.field(COLUMN, "lasted", &lasted, theme.text);
     if incident.tainted {
@@ -149,7 +229,7 @@ fn fill(page: &mut Page<'_>, canvas: &Canvas<'_>, app: &App, record: &IncidentRe
         page.field(COLUMN, "tainted", text, theme.warning());
     }
     if let Some(seen) = &record.acknowledged {
-        let text = format!("by {}, {} ago", seen.by, moment::age(seen.time, app.at()));
+        let text = format!("by {}, {}", seen.by, moment::in_words(seen.time, app.at()));
         page.field(COLUMN, "seen", &text, theme.good);
     }
     if let Some(until) = record.silenced_until.filter(|until| *until > app.at()) {

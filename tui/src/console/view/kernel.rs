@@ -4,7 +4,7 @@
 use hark_api::{Feature, FeatureState, Status};
 use ratatui::layout::Rect;
 
-use super::tcp;
+use super::{failed_calls, tcp};
 use crate::console::state::App;
 use crate::console::state::heat::{Heat, Map, Of};
 use crate::console::widget::canvas::{Canvas, split_right, split_top};
@@ -21,11 +21,12 @@ const SLOW_DISK: Slow = (0.03, 0.5);
 const BESIDE: u16 = 110;
 
 pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, app: &App) {
-    let (heat, tcp_rows) = match area.height {
-        0..=12 => (5, 0),
-        13..=24 => (6, 4),
-        25..=44 => (12, 7),
-        _ => (14, 8),
+    // On a small screen the calls that fail are lines of the text below.
+    let (heat, tcp_rows, call_rows) = match area.height {
+        0..=12 => (5, 0, 0),
+        13..=24 => (6, 4, 0),
+        25..=44 => (12, 6, failed_calls::rows(app, 5)),
+        _ => (14, 6, failed_calls::rows(app, 8)),
     };
     let mut rest = area;
     if area.width >= BESIDE {
@@ -49,7 +50,11 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, app: &App) {
     if tcp_rows > 0 {
         tcp::draw(canvas, top, app);
     }
-    programs(canvas, bottom, app);
+    let (top, bottom) = split_top(bottom, call_rows);
+    if call_rows > 0 {
+        failed_calls::draw(canvas, top, app);
+    }
+    programs(canvas, bottom, app, call_rows == 0);
 }
 
 fn run_queue(canvas: &mut Canvas<'_>, area: Rect, app: &App) {
@@ -135,7 +140,7 @@ fn why_none(app: &App, of: &[Of]) -> String {
     }
 }
 
-fn programs(canvas: &mut Canvas<'_>, area: Rect, app: &App) {
+fn programs(canvas: &mut Canvas<'_>, area: Rect, app: &App, with_calls: bool) {
     let theme = canvas.theme;
     let Some(status) = &app.status else {
         let inside = canvas.section(area, "Kernel programs", "");
@@ -167,6 +172,10 @@ fn programs(canvas: &mut Canvas<'_>, area: Rect, app: &App) {
     app.page.set(inside.height);
     let mut page = Page::new(inside.width, theme);
     losses(&mut page, canvas, status);
+    if with_calls {
+        failed_calls::lines(&mut page, canvas, app);
+        page.gap();
+    }
     if status.features.is_empty() {
         page.text(0, "The agent has no kernel programs here", theme.dim);
     }

@@ -2,6 +2,7 @@
 
 use hark_api::{Band, SeriesKey, SeriesPoint, Tier};
 use ratatui::layout::Rect;
+use unicode_width::UnicodeWidthStr as _;
 
 use crate::console::keys::Action;
 use crate::console::state::metrics::Loaded;
@@ -17,7 +18,7 @@ use crate::units::Unit;
 /// Lines of one of several curves, at least.
 const LEAST_CURVE: u16 = 8;
 /// From this width on the list stands beside the curve, else above it.
-const BESIDE: u16 = 76;
+const BESIDE: u16 = 100;
 
 pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, app: &App) {
     let (list_area, curve_area) = if area.width >= BESIDE {
@@ -90,13 +91,30 @@ fn list(canvas: &mut Canvas<'_>, area: Rect, app: &App) {
             theme.text,
         );
         let room = line.right().saturating_sub(x + 1);
-        let labels = words::fit_end(labels.trim_matches(['{', '}']), room.into());
-        canvas.put(x + 1, y, room, &labels, theme.dim);
+        let labels = short_labels(labels, room.into());
+        canvas.put(
+            x + 1,
+            y,
+            room,
+            &words::fit_end(&labels, room.into()),
+            theme.dim,
+        );
         if row == selected {
             canvas.paint(line, theme.selection);
         }
     }
     canvas.hit(inside, Action::Row(0));
+}
+
+/// The labels of a series in a width: with their names where these fit, else their values.
+fn short_labels(labels: &str, width: usize) -> String {
+    let whole = labels.trim_matches(['{', '}']);
+    if whole.width() <= width {
+        return whole.to_owned();
+    }
+    // Values stand between quotation marks.
+    let values: Vec<&str> = whole.split('"').skip(1).step_by(2).collect();
+    values.join(" ")
 }
 
 fn curve(canvas: &mut Canvas<'_>, area: Rect, app: &App, key: &SeriesKey, name: &str) {
@@ -252,7 +270,13 @@ fn expected(
 }
 
 /// What was unusual meanwhile, below the times: where a curve turns, that may be why.
-fn mark_unusual(canvas: &mut Canvas<'_>, area: Rect, app: &App, plot: &Plot<'_>, place: Rect) {
+pub(super) fn mark_unusual(
+    canvas: &mut Canvas<'_>,
+    area: Rect,
+    app: &App,
+    plot: &Plot<'_>,
+    place: Rect,
+) {
     let theme = canvas.theme;
     let mut worst = vec![Tier::Normal; usize::from(place.width)];
     let since = plot.window.0;
@@ -297,5 +321,18 @@ impl Loaded {
         let first = self.points.partition_point(|point| point.time < from);
         let end = self.points.partition_point(|point| point.time < to);
         &self.points[first..end.max(first)]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_lose_their_names_before_their_values() {
+        let labels = r#"{le="0.002",operation="read"}"#;
+        assert_eq!(short_labels(labels, 40), r#"le="0.002",operation="read""#);
+        assert_eq!(short_labels(labels, 12), "0.002 read");
+        assert_eq!(short_labels("", 12), "");
     }
 }

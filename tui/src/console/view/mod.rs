@@ -2,6 +2,7 @@
 
 mod detail;
 mod events;
+mod failed_calls;
 mod frame;
 mod health;
 mod help;
@@ -14,6 +15,7 @@ pub(crate) mod palette;
 mod process_detail;
 mod processes;
 mod tcp;
+mod templates;
 mod time_bar;
 mod unreachable;
 mod usual;

@@ -10,7 +10,7 @@ use crate::console::state::{App, Tab};
 use crate::console::theme::tier_sign;
 use crate::console::update::unusual_row;
 use crate::console::widget::canvas::{Canvas, split_right, split_top};
-use crate::console::widget::event_row::{headline, subject};
+use crate::console::widget::event_row::{fit_subject, headline, subject};
 use crate::moment;
 use crate::rarity;
 use crate::units;
@@ -23,7 +23,7 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, app: &App) {
     let sights = app.scene().unusual.worst_first(app.at());
     if area.width >= WIDE.0 && area.height >= WIDE.1 {
         let (left, right) = split_right(area, (area.width * 2 / 5).clamp(48, 76), 1);
-        let rows = (sights.len().max(1) as u16 + 2).clamp(4, left.height * 2 / 5);
+        let rows = (sights.len() as u16 + 1).clamp(3, left.height * 2 / 5);
         let (top, bottom) = split_top(left, rows);
         unusual(canvas, top, app, &sights);
         events::list(canvas, bottom, app, false);
@@ -119,7 +119,7 @@ fn sight_row(canvas: &mut Canvas<'_>, line: Rect, sight: &Sight, now: Timestamp)
         60..100 => 18,
         _ => 20,
     };
-    canvas.put(x, y, who_width, &who, theme.accent);
+    canvas.put(x, y, who_width, &fit_subject(&who, who_width), theme.accent);
     x += who_width + 1;
     let mut right = line.right();
     if line.width >= 50 && sight.count > 1 {

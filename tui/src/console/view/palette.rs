@@ -56,7 +56,7 @@ pub(super) fn draw(
     let theme = canvas.theme;
     let found = found(input.value(), app.tab);
     let height = area.height.min(14);
-    let inside = canvas.popup(centered(area, area.width.min(72), height), "Commands");
+    let inside = canvas.popup(centered(area, area.width.min(88), height), "Commands");
     if inside.is_empty() {
         return None;
     }

@@ -51,7 +51,8 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, app: &App, row: &Row<'_>
     }
     for deed in app.scene().trail.of(process.pid) {
         let Some(line) = lines.next() else { return };
-        deed_row(canvas, Rect::new(line.x + 1, line.y, room, 1), deed, "");
+        let line = Rect::new(line.x + 1, line.y, room, 1);
+        deed_row(canvas, line, deed, None);
         is_empty = false;
     }
     if let (true, Some(line)) = (is_empty, lines.next()) {
@@ -70,7 +71,7 @@ pub(super) fn deeds(canvas: &mut Canvas<'_>, area: Rect, app: &App) {
     for (deed, line) in app.scene().trail.all().zip(&mut rows) {
         let who = format!("{}[{}] ", deed.comm, deed.pid);
         let line = Rect::new(line.x + 1, line.y, line.width.saturating_sub(2), 1);
-        deed_row(canvas, line, deed, &who);
+        deed_row(canvas, line, deed, Some(&who));
     }
     if let (None, Some(line)) = (app.scene().trail.all().next(), rows.next()) {
         let text = "No program, end or signal of that time is known";
@@ -78,7 +79,8 @@ pub(super) fn deeds(canvas: &mut Canvas<'_>, area: Rect, app: &App) {
     }
 }
 
-fn deed_row(canvas: &mut Canvas<'_>, line: Rect, deed: &Deed, who: &str) {
+/// What a process did, with its name where `who` has it; else the heading does.
+fn deed_row(canvas: &mut Canvas<'_>, line: Rect, deed: &Deed, who: Option<&str>) {
     let theme = canvas.theme;
     let clock = moment::clock(deed.time);
     let kind = format!(" {:<8} ", deed.kind.to_string());
@@ -87,11 +89,13 @@ fn deed_row(canvas: &mut Canvas<'_>, line: Rect, deed: &Deed, who: &str) {
         Kind::Signal => theme.warning(),
         _ => theme.accent,
     };
+    let name = format!("{}[{}] ", deed.comm, deed.pid);
+    let text = deed.text.strip_prefix(&name).unwrap_or(&deed.text);
     let parts = [
         (clock.get(..8).unwrap_or(&clock), theme.dim),
         (kind.as_str(), style),
-        (who, theme.strong),
-        (deed.text.as_str(), theme.text),
+        (who.unwrap_or_default(), theme.strong),
+        (text, theme.text),
     ];
     canvas.parts(line.x, line.y, line.width, &parts);
 }

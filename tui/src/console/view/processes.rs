@@ -233,6 +233,9 @@ fn draw_row(
         canvas.parts(x + 2, line.y, room, &parts);
         return;
     };
+    // Whose end it is stands before it already.
+    let who = format!("{}[{}] ", process.comm, process.pid);
+    let end = end.strip_prefix(&who).unwrap_or(end);
     let text = format!("{indent}✗ {} {end}", process.comm);
     canvas.put(x + 2, line.y, room, &text, theme.dim);
 }

@@ -1,5 +1,6 @@
-//! Every view as it looks at four sizes, with nothing, ordinary and hostile data; and what keys do
-//! to it.
+//! Every view as it looks at four sizes, with nothing, ordinary and hostile data.
+
+mod keys;
 
 use std::fmt::Write as _;
 
@@ -13,6 +14,7 @@ use crate::clean::Clean;
 use crate::cli::ThemeName;
 use crate::console::connection::News;
 use crate::console::sample::{self, HOSTILE, NOON};
+use crate::console::state::ask::Ask;
 use crate::console::state::{App, Overlay, Tab};
 use crate::console::theme::{Depth, Theme};
 use crate::console::update::{self, Effect};
@@ -42,6 +44,9 @@ fn filled(name: Option<&str>, events: Vec<hark_api::Event>) -> App {
     }
     update::news(&mut app, News::Events(events));
     if !app.scene().log.is_empty() {
+        for event in sample::failed_calls(name) {
+            app.live.failures.push(&event);
+        }
         let listed = sample::listed(name);
         let data = hark_api::SeriesData {
             key: listed[0].key.clone(),
@@ -62,6 +67,7 @@ fn filled(name: Option<&str>, events: Vec<hark_api::Event>) -> App {
             },
         );
         update::news(&mut app, News::Incidents(sample::incidents(name)));
+        answer_curves(&mut app);
         let maps = sample::heat();
         let time = (from, NOON, 10);
         update::news(&mut app, News::Heat { maps, time });
@@ -73,6 +79,21 @@ fn filled(name: Option<&str>, events: Vec<hark_api::Event>) -> App {
         app.status_before = Some(Clean::new(before));
     }
     app
+}
+
+/// Answers what the view of incidents asks for.
+fn answer_curves(app: &mut App) {
+    app.tab = Tab::Incidents;
+    while let Some(Ask::Data { key, from, to }) = update::ask(app) {
+        let mut data = Box::new(sample::memory_data());
+        data.band = Some(hark_api::Band {
+            low: 4.9e9,
+            high: 5.8e9,
+        });
+        data.key = key;
+        update::news(app, News::Data { data, from, to });
+    }
+    app.tab = Tab::Overview;
 }
 
 fn ordinary() -> App {
@@ -206,65 +227,6 @@ fn an_event_opens_with_all_that_is_known() {
 }
 
 #[test]
-fn keys_lead_from_an_anomaly_to_what_is_around_it() {
-    let mut app = ordinary();
-    press(&mut app, "\n");
-    let event = app.detailed().expect("the OOM kill");
-    assert_eq!(event.kind, hark_api::Kind::OomKill);
-    press(&mut app, "p");
-    let pid = event.process.as_ref().map(|process| process.pid);
-    assert_eq!(
-        app.scene().events.filter_text(),
-        format!("pid:{}", pid.expect("a process"))
-    );
-    press(&mut app, "\u{1B}\u{1B}");
-    assert_eq!(app.scene().events.filter_text(), "");
-}
-
-#[test]
-fn what_is_seen_is_exported() {
-    let dir = tempfile::tempdir().expect("a directory");
-    let screen = Rect::new(0, 0, 80, 24);
-    let export = |app: &mut App, tab: Tab, name: &str| {
-        app.tab = tab;
-        let path = dir.path().join(name);
-        let path = path.to_str().expect("a name");
-        crate::console::export::write(app, path, screen)
-            .map(|_| std::fs::read_to_string(path).expect("written"))
-    };
-    let mut app = ordinary();
-    let events = export(&mut app, Tab::Events, "events.csv").expect("a table");
-    assert_eq!(events.lines().count(), app.scene().log.len() + 1);
-    assert!(events.contains(",critical,"), "{events}");
-    let text = export(&mut app, Tab::Overview, "screen.txt").expect("text");
-    assert!(text.contains("Vital signs"), "{text}");
-    let points = export(&mut app, Tab::Metrics, "points.json").expect("lines");
-    let first: serde_json::Value =
-        serde_json::from_str(points.lines().next().expect("a line")).expect("an object");
-    assert_eq!(first["series"], "node_load1");
-    let refused = export(&mut app, Tab::Events, "events.csv").expect_err("it is there");
-    assert!(refused.contains("already"), "{refused}");
-    export(&mut app, Tab::Health, "health.csv").expect_err("it is no table");
-    // Nothing that could move a terminal's cursor gets into any of them.
-    let mut app = hostile();
-    for (tab, name) in [
-        (Tab::Events, "a.csv"),
-        (Tab::Processes, "b.csv"),
-        (Tab::Overview, "c.txt"),
-        (Tab::Incidents, "d.json"),
-    ] {
-        let text = export(&mut app, tab, name).expect("written");
-        assert!(
-            !text.contains('\u{1B}') && !text.contains('\u{202E}'),
-            "{name}"
-        );
-    }
-    for (keys, path) in [("Ea.csv\n", "a.csv"), (":export b.txt\n", "b.txt")] {
-        assert_eq!(press(&mut app, keys), Some(Effect::Export(path.into())));
-    }
-}
-
-#[test]
 fn pinned_series_share_one_time_axis() {
     for (data, mut app) in [("ordinary", ordinary()), ("hostile", hostile())] {
         app.tab = Tab::Metrics;
@@ -291,36 +253,38 @@ fn the_rhythms_of_a_curve_are_shown_with_the_learned_periods() {
 }
 
 #[test]
-fn a_session_is_recorded_from_its_middle_on() {
+fn templates_stand_in_place_of_the_events_and_filter_them() {
+    for (data, mut app) in [("ordinary", ordinary()), ("hostile", hostile())] {
+        press(&mut app, "3T");
+        assert_eq!(update::ask(&mut app), Some(Ask::Templates));
+        let name = (data == "hostile").then_some(HOSTILE);
+        update::news(&mut app, News::Templates(sample::templates(name)));
+        insta::assert_snapshot!(format!("templates_{data}"), at_all_sizes(&app));
+        press(&mut app, "jj\n");
+        assert_eq!(app.scene().events.filter_text(), "template:2");
+        assert!(!app.templates.is_shown);
+        press(&mut app, "T\u{1B}");
+        assert!(!app.templates.is_shown, "Esc shows the events again");
+    }
     let mut app = ordinary();
-    let record = Effect::Record(Some("a b".into()));
-    assert_eq!(press(&mut app, "Ra b\n"), Some(record.clone()));
-    assert_eq!(press(&mut app, ":record a b\n"), Some(record));
-    update::recording(&mut app, true, "Recording to a b");
-    assert!(screen(&app, (80, 24)).contains("Recording to a b"));
-    app.now = app.now.plus_nanos(10_000_000_000);
-    assert!(screen(&app, (80, 24)).contains("⏺ recording"));
-    assert_eq!(press(&mut app, "R"), Some(Effect::Record(None)));
-    // What is known already comes first.
-    let known = update::known(&app);
-    assert!(matches!(known[0], News::Status(_)));
-    let events = known.iter().find_map(|news| match news {
-        News::Events(events) => Some(events.len()),
-        _ => None,
-    });
-    assert_eq!(events, Some(600));
+    press(&mut app, "3T");
+    update::news(&mut app, News::Templates(Vec::new()));
+    insta::assert_snapshot!("templates_empty", at_all_sizes(&app));
 }
 
 #[test]
-fn a_host_of_several_is_looked_at() {
+fn failed_calls_that_are_not_counted_say_how_to_count_them() {
     let mut app = ordinary();
-    app.hosts = sample::hosts(None);
-    press(&mut app, "8jj");
-    assert_eq!(press(&mut app, "\n"), None, "it is looked at already");
-    assert_eq!(app.tab, Tab::Overview);
-    assert_eq!(press(&mut app, "8k\n"), Some(Effect::Enter(1)));
-    assert_eq!(*app.endpoint, "http://db.example:5000");
-    assert!(app.scene().log.is_empty() && app.status.is_none());
+    let mut status = sample::status(None);
+    let feature = status
+        .features
+        .iter_mut()
+        .find(|f| f.name == "syscall_error");
+    feature.expect("is there").state = hark_api::FeatureState::Disabled;
+    update::news(&mut app, News::Status(Box::new(Clean::new(status))));
+    press(&mut app, "6");
+    insta::assert_snapshot!("kernel_calls_off", at_all_sizes(&app));
+    assert!(screen(&app, (120, 40)).contains("kernel.extra_features = [\"syscall_error\"]"));
 }
 
 #[test]
@@ -365,81 +329,6 @@ fn every_view_shows_a_moment_before() {
     let mut bare = filled(None, Vec::new());
     press(&mut bare, "{");
     insta::assert_snapshot!("then_empty", at_all_sizes(&bare));
-}
-
-#[test]
-fn time_stops_goes_back_to_what_was_unusual_and_is_live_again() {
-    let mut app = ordinary();
-    app.link = crate::console::state::Link::Replay;
-    press(&mut app, "N");
-    // The last unusual event, a second before noon.
-    assert_eq!(app.at(), NOON.plus_nanos(-1_000_000_000));
-    press(&mut app, "N");
-    let oom = app.at();
-    let last = app.scene().log.end() - 1;
-    let event = app.scene().log.get(last).expect("the OOM kill");
-    assert_eq!(event.kind, hark_api::Kind::OomKill);
-    assert!(screen(&app, (80, 24)).contains("11:59:58"));
-    let vitals = app.scene().vitals.as_ref().expect("as they were");
-    assert!(vitals.time <= oom);
-    // What comes meanwhile changes nothing that is seen but the count.
-    update::news(&mut app, News::Events(vec![sample::log(601, "later")]));
-    let seen = screen(&app, (80, 24));
-    assert!(!seen.contains("later") && seen.contains("1 new"), "{seen}");
-    press(&mut app, "nn");
-    assert!(app.travel.is_none(), "there is nothing more, so it is now");
-    press(&mut app, "@11:55\n");
-    assert_eq!(app.at(), NOON.plus_nanos(-300_000_000_000));
-    press(&mut app, "}");
-    assert_eq!(app.at(), NOON.plus_nanos(-290_000_000_000));
-    press(&mut app, "L");
-    assert!(screen(&app, (80, 24)).contains("later"));
-    press(&mut app, "@soon\n");
-    assert!(screen(&app, (80, 24)).contains("write 5m"));
-}
-
-#[test]
-fn what_the_console_does_not_have_of_a_moment_the_agent_is_asked_for() {
-    use crate::console::state::ask::Ask;
-    use crate::console::state::scene::Stored;
-    let mut app = ordinary();
-    press(&mut app, "@9h\n");
-    let at = NOON.plus_nanos(-9 * 3_600_000_000_000);
-    assert_eq!(update::ask(&mut app), Some(Ask::Scene(at)));
-    assert!(screen(&app, (80, 24)).contains("asking"));
-    let mut old = sample::log(1, "long ago");
-    old.time = at.plus_nanos(-1_000_000_000);
-    let stored = |at| Stored {
-        at,
-        events: vec![old.clone()],
-        unusual: Vec::new(),
-        past: Vec::new(),
-    };
-    // An answer for a moment that was left behind is none.
-    update::news(&mut app, News::Stored(Box::new(stored(NOON))));
-    assert_eq!(app.scene().log.len(), 0);
-    update::news(&mut app, News::Stored(Box::new(stored(at))));
-    assert!(screen(&app, (80, 24)).contains("long ago"));
-    assert!(!matches!(update::ask(&mut app), Some(Ask::Scene(_))));
-    let before = press(&mut app, "N");
-    let ask = Ask::Anomaly { at, forward: false };
-    assert_eq!(before, Some(Effect::Ask(ask)));
-}
-
-#[test]
-fn a_pause_holds_the_list_while_events_come() {
-    let mut app = ordinary();
-    press(&mut app, "3 ");
-    let before = screen(&app, (80, 24));
-    let more = (601..=640).map(|id| sample::log(id, "later")).collect();
-    update::news(&mut app, News::Events(more));
-    let after = screen(&app, (80, 24));
-    assert!(!after.contains("later"), "{after}");
-    assert!(after.contains("40 new"), "{after}");
-    let row = |text: &str| text.lines().nth(22).map(str::to_owned);
-    assert_eq!(row(&before), row(&after));
-    press(&mut app, " ");
-    assert!(screen(&app, (80, 24)).contains("later"));
 }
 
 #[test]

@@ -18,10 +18,7 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, app: &App) {
     let theme = canvas.theme;
     let at = travel.at;
     let clock = &moment::clock(at)[..8];
-    let ago = match moment::age(at, app.now).as_str() {
-        "now" => "just now".to_owned(),
-        age => format!("{age} ago"),
-    };
+    let ago = moment::in_words(at, app.now);
     let day = moment::day(at);
     let text = match area.width {
         0..60 => format!("◀ {clock}, {ago}"),

@@ -1,6 +1,6 @@
 //! The host's vital signs, a line each.
 
-use hark_api::Vitals;
+use hark_api::{Band, Vitals};
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
@@ -9,6 +9,7 @@ use super::vitals::{LEAST_RATE, fullest_first, load, percent, rate};
 use crate::console::state::App;
 use crate::console::state::history::{Curve, memory_share, outside, share, swap_share};
 use crate::console::widget::canvas::Canvas;
+use crate::console::widget::chart::Ink;
 use crate::console::widget::{chart, words};
 use crate::units;
 
@@ -73,13 +74,19 @@ fn draw_line(canvas: &mut Canvas<'_>, area: Rect, app: &App, line: &Line) {
     let graph = Rect::new(area.x + 17, area.y, graph_width, 1);
     match line.graph {
         Graph::Curve(curve, max) => {
-            chart::spark(
-                canvas,
-                graph,
-                app.scene().history.newest_first(curve),
-                max,
-                line.style,
-            );
+            let vitals = app.scene().vitals.as_ref();
+            let band = vitals.and_then(|vitals| app.expected.band(curve, vitals));
+            let ink = Ink {
+                style: line.style,
+                // Of the CPU the band is of all that is not idle, which what is busy is a part of.
+                band: match curve {
+                    Curve::Cpu => band.map(|band| Band { low: 0.0, ..band }),
+                    _ => band,
+                },
+                out: theme.warning(),
+            };
+            let values = app.scene().history.newest_first(curve);
+            chart::spark(canvas, graph, values, max, ink);
         }
         Graph::Bar(share) => chart::bar(canvas, graph, share, line.style),
         Graph::None => {}

@@ -1,7 +1,7 @@
 //! The host's vital signs as curves.
 
-use hark_api::Vitals;
 use hark_api::vitals::{Filesystem, ProcessUse};
+use hark_api::{Band, Vitals};
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
@@ -9,6 +9,7 @@ use super::usual::Usual;
 use crate::console::state::App;
 use crate::console::state::history::{Curve, memory_share, outside, share};
 use crate::console::widget::canvas::{Canvas, below, split_top};
+use crate::console::widget::chart::Ink;
 use crate::console::widget::{chart, words};
 use crate::units;
 
@@ -85,7 +86,16 @@ pub(super) fn tall(canvas: &mut Canvas<'_>, area: Rect, app: &App) {
                 .newest_first(Curve::Memory)
                 .map(|m| (m, 0.0));
             let style = theme.share(memory, theme.memory);
-            chart::area(canvas, place, values, 1.0, (style, style));
+            let band = app.expected.band(Curve::Memory, vitals);
+            let ink = Ink {
+                style,
+                band,
+                out: theme.warning(),
+            };
+            if let Some(band) = band {
+                chart::shade(canvas, place, band, 1.0);
+            }
+            chart::area(canvas, place, values, 1.0, (ink, style));
         },
     );
     if let Some(pressure) = vitals.pressure {
@@ -179,7 +189,17 @@ fn cpu(canvas: &mut Canvas<'_>, area: Rect, app: &App, vitals: &Vitals, curve: u
         |canvas, place| {
             let system = app.scene().history.newest_first(Curve::CpuSystem);
             let values = app.scene().history.newest_first(Curve::Cpu).zip(system);
-            chart::area(canvas, place, values, 1.0, (theme.cpu, theme.system));
+            let band = app.expected.band(Curve::Cpu, vitals);
+            let ink = Ink {
+                style: theme.cpu,
+                // The band is of all that is not idle: what is busy is no more than that.
+                band: band.map(|band| Band { low: 0.0, ..band }),
+                out: theme.warning(),
+            };
+            if let Some(band) = band {
+                chart::shade(canvas, place, band, 1.0);
+            }
+            chart::area(canvas, place, values, 1.0, (ink, theme.system));
         },
     );
     // Each CPU, in as many columns as fit.
@@ -250,13 +270,14 @@ fn named_spark(
     canvas.put(area.x + 1, area.y, 7, name, canvas.theme.dim);
     canvas.put_right(area.x + 20, area.y, 11, value, style);
     let graph = Rect::new(area.x + 21, area.y, area.width.saturating_sub(22), 1);
-    chart::spark(
-        canvas,
-        graph,
-        app.scene().history.newest_first(curve),
-        max,
+    let vitals = app.scene().vitals.as_ref();
+    let ink = Ink {
         style,
-    );
+        band: vitals.and_then(|vitals| app.expected.band(curve, vitals)),
+        out: canvas.theme.warning(),
+    };
+    let values = app.scene().history.newest_first(curve);
+    chart::spark(canvas, graph, values, max, ink);
 }
 
 /// Two curves of bytes a second on one scale.

@@ -1,5 +1,6 @@
 //! Curves and bars.
 
+use hark_api::Band;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
@@ -7,17 +8,63 @@ use super::canvas::Canvas;
 
 const EIGHTHS: [&str; 9] = [" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"];
 
+/// How a curve is drawn: in a style, and what left its band in another.
+#[derive(Clone, Copy)]
+pub(crate) struct Ink {
+    pub(crate) style: Style,
+    pub(crate) band: Option<Band>,
+    pub(crate) out: Style,
+}
+
+impl Ink {
+    fn of(self, value: f64) -> Style {
+        match self.band {
+            Some(band) if band.is_left_by(value) => self.out,
+            _ => self.style,
+        }
+    }
+}
+
+impl From<Style> for Ink {
+    fn from(style: Style) -> Self {
+        Self {
+            style,
+            band: None,
+            out: style,
+        }
+    }
+}
+
+/// Tints the lines of an area that values of a band stand on, where the terminal has colours.
+pub(crate) fn shade(canvas: &mut Canvas<'_>, area: Rect, band: Band, max: f64) {
+    let Some(tint) = canvas.theme.band.bg else {
+        return;
+    };
+    let rows = f64::from(area.height);
+    // From the line of the lower end up to that of the upper one.
+    let low = (share(band.low, max) * rows).floor() as u16;
+    let high = (share(band.high, max) * rows).ceil() as u16;
+    let (low, high) = (low.min(area.height), high.min(area.height));
+    let place = Rect {
+        y: area.bottom() - high.max(low),
+        height: high.saturating_sub(low),
+        ..area
+    };
+    canvas.paint(place, Style::new().bg(tint));
+}
+
 /// A curve one line high: a column a value, the newest at the right, `max` the full height.
 pub(crate) fn spark(
     canvas: &mut Canvas<'_>,
     area: Rect,
     newest_first: impl Iterator<Item = f64>,
     max: f64,
-    style: Style,
+    ink: impl Into<Ink>,
 ) {
     if area.is_empty() {
         return;
     }
+    let ink = ink.into();
     for (column, value) in (0..area.width).rev().zip(newest_first) {
         let share = share(value, max);
         // What is not nothing is seen.
@@ -28,7 +75,7 @@ pub(crate) fn spark(
         };
         let (text, style) = match eighths {
             0 => ("▁", canvas.theme.rule),
-            n => (EIGHTHS[n], style),
+            n => (EIGHTHS[n], ink.of(value)),
         };
         canvas.put(area.x + column, area.y, 1, text, style);
     }
@@ -57,7 +104,7 @@ pub(crate) fn area(
     area: Rect,
     newest_first: impl Iterator<Item = (f64, f64)>,
     max: f64,
-    (whole_style, part_style): (Style, Style),
+    (whole, part_style): (Ink, Style),
 ) {
     let steps = f64::from(area.height) * 4.0;
     let dots = |value: f64| (share(value, max) * steps).round() as u16;
@@ -73,6 +120,11 @@ pub(crate) fn area(
         let part = dots(older.map_or(newer_part, |(_, older_part)| {
             f64::midpoint(newer_part, older_part)
         }));
+        // What left the band is seen in whichever of the two values did.
+        let whole_style = match older {
+            Some((older, _)) if whole.of(newer) == whole.style => whole.of(older),
+            _ => whole.of(newer),
+        };
         for row in 0..area.height {
             let base = (area.height - 1 - row) * 4;
             let in_row = |dots: u16| dots.saturating_sub(base).min(4);
@@ -163,7 +215,13 @@ mod tests {
     fn dots_fill_from_below() {
         let lines = drawn(2, 2, |canvas, rect| {
             let values = [8.0, 4.0, 0.0, 2.0].into_iter().map(|v| (v, 0.0));
-            area(canvas, rect, values, 8.0, (Style::new(), Style::new()));
+            area(
+                canvas,
+                rect,
+                values,
+                8.0,
+                (Style::new().into(), Style::new()),
+            );
         });
         assert_eq!(lines, [" ⢸", "⣄⣿"]);
     }
@@ -176,6 +234,33 @@ mod tests {
         assert_eq!(full(0.001), "╸───");
         assert_eq!(full(f64::NAN), "────");
         assert_eq!(full(0.0), "────");
+    }
+
+    #[test]
+    fn what_left_the_band_is_marked() {
+        let band = Band {
+            low: 1.0,
+            high: 3.0,
+        };
+        let out = Style::new().fg(ratatui::style::Color::Red);
+        let ink = Ink {
+            style: Style::new(),
+            band: Some(band),
+            out,
+        };
+        let rect = Rect::new(0, 0, 3, 1);
+        let mut buffer = Buffer::empty(rect);
+        let theme = Theme::new(ThemeName::Mono, Depth::None);
+        let values = [2.0, 8.0, 3.1].into_iter();
+        spark(
+            &mut Canvas::new(&mut buffer, &theme),
+            rect,
+            values,
+            8.0,
+            ink,
+        );
+        let red = |x: u16| Some(buffer[(x, 0)].fg) == out.fg;
+        assert_eq!([red(0), red(1), red(2)], [false, true, false]);
     }
 
     #[test]

@@ -1,9 +1,13 @@
 //! One event on one line, in columns.
 
+use std::borrow::Cow;
+
 use hark_api::{Event, Kind, Source, Tier};
 use ratatui::layout::Rect;
+use unicode_width::UnicodeWidthStr as _;
 
 use super::canvas::Canvas;
+use super::words;
 use crate::clean::Clean;
 use crate::console::theme::tier_sign;
 use crate::moment;
@@ -17,6 +21,18 @@ pub(crate) fn subject(event: &Event) -> String {
         _ => process.or_else(|| event.service.clone()),
     };
     subject.unwrap_or_else(|| event.source.to_string())
+}
+
+/// A subject in a width: of a process the name is cut rather than its number.
+pub(crate) fn fit_subject(subject: &str, width: u16) -> Cow<'_, str> {
+    let width = usize::from(width);
+    match subject.rfind('[') {
+        Some(at) if subject.width() > width && subject.len() - at + 3 < width => {
+            let (name, pid) = subject.split_at(at);
+            Cow::Owned(format!("{}{pid}", words::fit(name, width - pid.len())))
+        }
+        _ => Cow::Borrowed(subject),
+    }
 }
 
 /// What an event says, without what the line says already: the subject before it, and the
@@ -67,7 +83,8 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, event: &Clean<Event>, se
         _ => 24,
     };
     let subject = subject(event);
-    column(canvas, subject_width, &subject, theme.accent);
+    let name = fit_subject(&subject, subject_width);
+    column(canvas, subject_width, &name, theme.accent);
     let style = if tier > Tier::Normal {
         theme.strong
     } else {
@@ -102,6 +119,19 @@ fn short_level(level: &str) -> &str {
 mod tests {
     use super::*;
     use crate::console::sample;
+
+    #[test]
+    fn the_number_of_a_process_is_not_cut() {
+        assert_eq!(
+            fit_subject("clippy-driver[19223]", 18),
+            "clippy-dri…[19223]"
+        );
+        assert_eq!(fit_subject("sh[1]", 18), "sh[1]");
+        assert_eq!(
+            fit_subject("a-long-service-name", 10),
+            "a-long-service-name"
+        );
+    }
 
     #[test]
     fn a_line_says_nothing_twice() {

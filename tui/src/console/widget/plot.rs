@@ -138,7 +138,7 @@ impl Plot<'_> {
         let shade = "░".repeat(place.width.into());
         for y in place.y..place.bottom() {
             if covers(band, (low, high), place, y) {
-                canvas.put(place.x, y, place.width, &shade, canvas.theme.rule);
+                canvas.put(place.x, y, place.width, &shade, canvas.theme.band);
             }
         }
     }

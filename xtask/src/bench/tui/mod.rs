@@ -1,6 +1,8 @@
 //! What the console costs, in a real terminal (tmux) on a real agent: CPU and memory at rest and
 //! while events stream in, how long a key takes to show, and other programs beside it.
 
+mod keys;
+
 use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
@@ -11,8 +13,9 @@ use std::time::{Duration, Instant};
 
 use crate::error::Error;
 use crate::run;
+use keys::Console;
 
-/// The console: CPU, memory and the time of a key, beside htop and btop where installed
+/// The console: CPU, memory and the time of a key, beside htop, btop and bottom where installed
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// The socket of a running agent
@@ -32,10 +35,10 @@ pub(crate) struct Args {
     seconds: u64,
 }
 
-/// How long a key may take to show before it is given up.
-const KEY_DEADLINE: Duration = Duration::from_secs(5);
 /// Keys that are timed.
-const KEYS: u32 = 40;
+const KEYS: usize = 40;
+/// Other programs that show how a host does: what they are called, and what they are run as.
+const OTHERS: [(&str, &str); 3] = [("htop", "htop"), ("btop", "btop"), ("bottom", "btm")];
 
 pub(crate) fn run(args: &Args) -> Result<(), Error> {
     let hark = run::root().join(&args.hark);
@@ -54,31 +57,37 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
         args.seconds,
     )?;
     let (rate, seconds) = (args.rate, args.seconds);
+    let behind = Duration::from_secs_f64(f64::from(args.events) / f64::from(rate.max(1)));
     let load = std::thread::spawn(move || {
         // Twenty batches a second, for as long as both measurements take.
-        let until = Instant::now() + Duration::from_secs(seconds + 20);
+        let until = Instant::now() + Duration::from_secs(seconds + 25) + behind;
         while Instant::now() < until {
             sender.send(rate / 20, Duration::from_millis(50))?;
         }
         Ok::<_, Error>(())
     });
     console.report(&format!("hark, {rate} events/s streaming in"), args.seconds)?;
-    let keys = console.keys()?;
+    drop(console);
+    let mut console = Console::start(&hark, &socket)?;
+    // Until as many events are behind this one, too.
+    sleep(behind);
+    let keys = console.times(KEYS)?;
     load.join()
         .map_err(|_| Error::Check("the sender panicked".to_owned()))??;
-    let idle = console.keys()?;
+    sleep(Duration::from_secs(2));
+    let idle = console.times(KEYS)?;
     drop(console);
-    for other in ["htop", "btop"] {
-        if Command::new(other)
+    for (name, program) in OTHERS {
+        if Command::new(program)
             .arg("--version")
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .status()
             .is_ok()
         {
-            let terminal = Terminal::start(other, other)?;
+            let terminal = Terminal::start(name, program)?;
             sleep(Duration::from_secs(3));
-            terminal.report(other, args.seconds)?;
+            terminal.report(name, args.seconds)?;
         }
     }
     println!();
@@ -189,25 +198,6 @@ impl Terminal {
             kib.unwrap_or(0.0) / 1024.0
         );
         Ok(())
-    }
-
-    /// How long keys take that open and close the help, until the screen shows it. What tmux takes
-    /// is in it.
-    fn keys(&self) -> Result<Vec<Duration>, Error> {
-        let mut times = Vec::new();
-        for number in 0..KEYS {
-            let opens = number % 2 == 0;
-            let pressed = Instant::now();
-            self.tmux(&["send-keys", "?"])?;
-            while self.tmux(&["capture-pane", "-p"])?.contains("─ Keys ─") != opens {
-                if pressed.elapsed() > KEY_DEADLINE {
-                    return Err(Error::Check("a key was never shown".to_owned()));
-                }
-            }
-            times.push(pressed.elapsed());
-            sleep(Duration::from_millis(130));
-        }
-        Ok(times)
     }
 }
 
