@@ -238,7 +238,7 @@ impl Test {
                     Enumerated::Level => event.level() as u8,
                     Enumerated::Tier => event.tier() as u8,
                 };
-                set & bit(value) != 0 || *set == u32::MAX
+                set & bit(value) != 0 || *set == u64::MAX
             }
             Self::Reason(set) => event.reasons() & set != 0,
             Self::Since(time) => event.time() >= *time,

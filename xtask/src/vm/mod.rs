@@ -21,6 +21,7 @@ use crate::vm::report::Report;
 
 /// Boot other kernels in virtual machines, and show what hark hears in them
 #[derive(clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 pub(crate) struct Args {
     /// Say which kernels are cached and which can be fetched; boot none
     #[arg(long)]
