@@ -36,6 +36,8 @@ impl Resource {
             "filesystem",
             "block",
             "procs_blocked",
+            "cgroup_read",
+            "cgroup_written",
         ]) {
             Some(Self::Io)
         } else if has(&["memory", "swap", "vmstat", "pgmajfault", "oom"]) {

@@ -10,6 +10,9 @@ pub struct Caution {
     pub learn: f64,
     /// A return period is at most this many times the history that it rests on.
     pub extrapolation: f64,
+    /// The same for what a metric shows: hosts change their ways more often than a short history of
+    /// their numbers tells.
+    pub extrapolation_of_metrics: f64,
     /// Return periods count this many times as long when a tier is given: more than 1 alarms
     /// sooner.
     pub sensitivity: f64,
@@ -27,6 +30,7 @@ impl Default for Caution {
         Self {
             learn: 600.0,
             extrapolation: 1000.0,
+            extrapolation_of_metrics: 100.0,
             sensitivity: 1.0,
         }
     }

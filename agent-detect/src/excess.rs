@@ -3,7 +3,8 @@
 //! What a command uses, all its processes together, is held against its own past; what remains is
 //! held against how far commands went beyond their pasts before, on this host. So a program that
 //! is new but busy says much on a host where that never happens, and nothing on one that builds
-//! software.
+//! software. Use alone is no harm: it is a warning at most, and a notice where it leaves others
+//! enough.
 
 use std::collections::HashMap;
 
@@ -23,8 +24,14 @@ const MAX_PAST: usize = 512;
 /// Seconds that an excess, or a command that does not run, is remembered: a week.
 const MEMORY: f64 = 7.0 * 86_400.0;
 /// Readings that a use must last to count: a process whose child ends takes over in one second all
-/// that the child ever read and wrote.
-const LASTS: usize = 3;
+/// that the child ever read and wrote, and what is done within seconds disturbs nobody.
+const LASTS: usize = 5;
+/// Seconds from the start in which every command that shows was there before.
+const AT_START: f64 = 10.0;
+/// How much smaller an excess may be to be of about the same size.
+const ABOUT: f64 = 0.5;
+/// The largest share of all CPUs that is told from all of them.
+const MOST_SHARE: f64 = 0.98;
 /// Weight of a second in what a command is used to.
 const USED_TO: f64 = 0.05;
 
@@ -33,18 +40,26 @@ const USED_TO: f64 = 0.05;
 struct Resource {
     /// Less than this beyond the past is never looked at.
     floor: f64,
+    /// Less than this is a notice at most: of CPUs, as a share of the host's.
+    much: f64,
+    /// Index of the Pareto tail that is taken beyond the largest so far.
+    index: i32,
     of: fn(&ProcessUse) -> f64,
 }
 
 const RESOURCES: [Resource; 2] = [
     // CPUs.
     Resource {
-        floor: 0.03,
+        floor: 0.1,
+        much: 0.25,
+        index: 3,
         of: |p| p.cpu,
     },
     // Bytes a second.
     Resource {
         floor: 4_194_304.0,
+        much: 33_554_432.0,
+        index: 2,
         of: |p| p.read_bytes.unwrap_or(0.0) + p.write_bytes.unwrap_or(0.0),
     },
 ];
@@ -68,9 +83,19 @@ struct Use {
     told: Tier,
 }
 
+/// An excess that is over.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+struct Past {
+    at: i64,
+    excess: f64,
+    /// It was told of: it happened, but it is no example of what is usual here.
+    told: bool,
+}
+
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Command {
     uses: [Use; RESOURCES.len()],
+    first: i64,
     last: i64,
 }
 
@@ -78,8 +103,7 @@ struct Command {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Excess {
     commands: HashMap<String, Command>,
-    /// Excesses that are over: when, and how far.
-    past: [Vec<(i64, f64)>; RESOURCES.len()],
+    past: [Vec<Past>; RESOURCES.len()],
     start: Option<i64>,
     caution: Caution,
 }
@@ -99,6 +123,7 @@ impl Excess {
         let now = vitals.time.as_nanos();
         let start = *self.start.get_or_insert(now);
         let watched = now.saturating_sub(start) as f64 / 1e9;
+        let cpus = vitals.cpus.len().max(1) as f64;
         // Of each command, what it uses in all and its busiest process.
         let mut running: HashMap<&str, [(f64, Option<&ProcessUse>); RESOURCES.len()]> =
             HashMap::new();
@@ -114,7 +139,11 @@ impl Excess {
         }
         for name in running.keys() {
             if !self.commands.contains_key(*name) && self.commands.len() < MAX_COMMANDS {
-                self.commands.insert((*name).to_owned(), Command::default());
+                let command = Command {
+                    first: now,
+                    ..Command::default()
+                };
+                self.commands.insert((*name).to_owned(), command);
             }
         }
         let mut findings = Vec::new();
@@ -134,17 +163,19 @@ impl Excess {
                     used.used_to += USED_TO * excess;
                 }
                 if watched < self.caution.learn {
-                    // Everything is new: what runs now is what it is used to.
+                    // Everything is new: what runs now is what it is used to. What came since the
+                    // start shows how far commands go here.
+                    let came = command.first.saturating_sub(start) as f64 / 1e9 > AT_START;
+                    if came && excess >= resource.floor {
+                        remember(&mut self.past[i], now, excess, false);
+                    }
                     used.used_to = used.used_to.max(lasting);
                     continue;
                 }
                 if excess < resource.floor / 2.0 {
                     if used.excess >= resource.floor {
-                        let past = &mut self.past[i];
-                        if past.len() >= MAX_PAST {
-                            past.remove(0);
-                        }
-                        past.push((now, used.excess));
+                        let told = used.told > Tier::Normal;
+                        remember(&mut self.past[i], now, used.excess, told);
                     }
                     (used.excess, used.told) = (0.0, Tier::Normal);
                     continue;
@@ -153,11 +184,28 @@ impl Excess {
                     continue;
                 }
                 used.excess = excess;
-                let past = self.past[i].iter().map(|&(_, e)| e);
-                let as_large = past.clone().filter(|&e| e >= excess).count() as f64;
-                // Beyond all that was seen the tail is taken as heavy, a Pareto of index 2.
-                let largest = past.filter(|&e| e < excess).fold(resource.floor, f64::max);
-                let period = watched / (as_large + (largest / excess).powi(2));
+                // CPUs are bounded: what counts is what is taken beside what is left to others.
+                let size = |excess: f64| {
+                    let share = (excess / cpus).min(MOST_SHARE);
+                    if i == 0 {
+                        share / (1.0 - share)
+                    } else {
+                        excess
+                    }
+                };
+                let past = self.past[i].iter();
+                // What was told of is no example of what is usual; of about this size it happened.
+                let happened = |p: &&Past| {
+                    let least = if p.told { ABOUT } else { 1.0 };
+                    size(p.excess) >= least * size(excess)
+                };
+                let as_large = past.clone().filter(happened).count() as f64;
+                // Beyond all that is usual the tail is taken as heavy.
+                let largest = past
+                    .filter(|p| p.excess < excess && !p.told)
+                    .fold(resource.floor, |most, p| most.max(p.excess));
+                let tail = (size(largest) / size(excess)).powi(resource.index);
+                let period = watched / (as_large + tail);
                 let mut opinion = Opinion::new(self.caution);
                 opinion.argue(
                     period,
@@ -175,7 +223,18 @@ impl Excess {
                         )
                     },
                 );
-                let verdict = opinion.verdict();
+                let mut verdict = opinion.verdict();
+                let much = if i == 0 {
+                    cpus * resource.much
+                } else {
+                    resource.much
+                };
+                let most = if excess < much {
+                    Tier::Notice
+                } else {
+                    Tier::Warning
+                };
+                verdict.tier = verdict.tier.min(most);
                 if verdict.tier <= used.told {
                     continue;
                 }
@@ -211,7 +270,7 @@ impl Excess {
         let oldest = now.as_nanos().saturating_sub((MEMORY * 1e9) as i64);
         self.commands.retain(|_, command| command.last >= oldest);
         for past in &mut self.past {
-            past.retain(|&(at, _)| at >= oldest);
+            past.retain(|p| p.at >= oldest);
         }
         if self.commands.len() >= MAX_COMMANDS {
             // Names that are never used again, as builds and tests make them.
@@ -219,6 +278,13 @@ impl Excess {
             self.commands.retain(|_, command| command.last >= hour_ago);
         }
     }
+}
+
+fn remember(past: &mut Vec<Past>, at: i64, excess: f64, told: bool) {
+    if past.len() >= MAX_PAST {
+        past.remove(0);
+    }
+    past.push(Past { at, excess, told });
 }
 
 fn process(p: &ProcessUse) -> Process {
@@ -234,6 +300,7 @@ fn process(p: &ProcessUse) -> Process {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use hark_api::vitals::CpuUse;
 
     fn reading(second: i64, processes: &[(&str, f64)]) -> Vitals {
         let used = |&(comm, cpu): &(&str, f64)| ProcessUse {
@@ -251,6 +318,7 @@ mod tests {
         };
         Vitals {
             time: Timestamp::from_nanos(second * 1_000_000_000),
+            cpus: vec![CpuUse::default(); 2],
             processes: processes.iter().map(used).collect(),
             ..Vitals::default()
         }
@@ -268,9 +336,28 @@ mod tests {
             .flat_map(|second| excess.push(&reading(second, &[("web", 0.2), ("hog", 1.0)])))
             .collect();
         let last = found.last().expect("found");
-        assert!(last.verdict.tier >= Tier::Warning, "{last:?}");
+        assert_eq!(last.verdict.tier, Tier::Warning, "{last:?}");
         assert_eq!(last.message, "hog uses 1.00 CPUs, and hardly any before");
         assert_eq!(last.subject.process.as_ref().expect("named").comm, "hog");
+    }
+
+    #[test]
+    fn a_hog_that_was_told_of_does_not_hide_the_next_and_larger_one() {
+        let mut excess = Excess::new(Caution::default());
+        for second in 0..1500 {
+            excess.push(&reading(second, &[("web", 0.2)]));
+        }
+        for second in 1500..1510 {
+            excess.push(&reading(second, &[("web", 0.2), ("storm", 0.9)]));
+        }
+        for second in 1510..1600 {
+            excess.push(&reading(second, &[("web", 0.2)]));
+        }
+        let found: Vec<Finding> = (1600..1605)
+            .flat_map(|second| excess.push(&reading(second, &[("web", 0.2), ("hog", 1.9)])))
+            .collect();
+        let last = found.last().expect("found");
+        assert_eq!(last.verdict.tier, Tier::Warning, "{last:?}");
     }
 
     #[test]

@@ -16,6 +16,9 @@ pub struct Subject {
     pub service: Option<String>,
     /// The block device, network interface or file system.
     pub device: Option<String>,
+    /// The control group of one service: the one that a metric is about, or for a metric of the whole
+    /// host the one whose own is unusual with it.
+    pub cgroup: Option<String>,
     /// The series, for metrics.
     pub series: Option<SeriesKey>,
     /// The template, for logs.

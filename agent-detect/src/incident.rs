@@ -203,6 +203,8 @@ impl Grouper {
         let of_metrics = finding.subject.series.is_some() && finding.subject.device.is_none();
         let matched = |open: &Open| {
             let metrics = open.lead_kind == Kind::Metric.number();
+            // Who is behind what nobody was named for is often told in the same moment.
+            let unclaimed = metrics || open.parties.is_empty();
             let same_kind = nameless && open.parties.is_empty();
             let shared = |loosely: bool| {
                 let mut pairs = parties
@@ -218,8 +220,10 @@ impl Grouper {
             if loose && (shared(true) || of_metrics && metrics) {
                 return Some(true);
             }
-            let at_once = since(open.core, finding.time) <= self.config.join_loosely / 3.0;
-            (loose && (of_metrics || nameless) || at_once && metrics).then_some(false)
+            // Metrics go on for long: later ones must not draw in what has nothing to do with it.
+            let at_once =
+                since(open.incident.start, finding.time) <= self.config.join_loosely / 3.0;
+            (loose && (of_metrics || nameless) || at_once && unclaimed).then_some(false)
         };
         self.open
             .iter()
@@ -232,8 +236,8 @@ impl Grouper {
 
 /// What a further finding adds to a suspicion, as a share of its weight.
 const REPEATED: f64 = 0.1;
-/// What a process weighs that a metric's rise is put down to, and what a metric weighs for the title,
-/// beside those that are told of by name.
+/// What a process weighs that a metric's rise is put down to, and what a metric, or what names nobody,
+/// weighs for the title, beside those that are told of by name.
 const INFERRED: f64 = 0.5;
 
 fn since(then: Timestamp, now: Timestamp) -> f64 {
@@ -294,13 +298,13 @@ fn parties(finding: &Finding) -> Vec<Party> {
             );
         }
         // A slice, a login or the root holds half the host: sharing it means nothing.
-        if let Some(unit) = unit.as_deref().filter(|u| !is_wide(u)) {
+        if let Some(unit) = unit.as_deref().filter(|u| !program::is_wide(u)) {
             add("unit", unit, None, 0.9);
         }
         if let Some(container) = container {
             add("container", container, None, 0.9);
         }
-        if let Some(cgroup) = cgroup.as_deref().filter(|c| c.len() > 1 && !is_wide(c)) {
+        if let Some(cgroup) = cgroup {
             add("cgroup", cgroup, None, 0.8);
         }
     }
@@ -310,24 +314,14 @@ fn parties(finding: &Finding) -> Vec<Party> {
     if let Some(device) = &finding.subject.device {
         add("device", device, None, 0.7);
     }
-    // A control group's own metric names it; the process is a guess.
-    let series = finding.subject.series.as_ref();
-    if let Some(group) = series.and_then(|s| label(s.as_str(), "cgroup")) {
-        add("cgroup", group, None, 0.7);
+    // A control group's own metric names it. The group that is behind a metric of the host is a guess,
+    // but one for which its own metric speaks.
+    if let Some(group) = finding.subject.cgroup.as_deref() {
+        let series = finding.subject.series.as_ref();
+        let own = series.is_some_and(|s| label(s.as_str(), "cgroup").is_some());
+        add("cgroup", group, None, if own { 0.8 } else { 0.75 });
     }
     parties
-}
-
-/// Whether a unit or control group holds what has nothing to do with each other: a slice, a login,
-/// a user's own manager. systemd's names are case-sensitive.
-fn is_wide(path: &str) -> bool {
-    let name = path.rsplit('/').next().unwrap_or(path);
-    match name.rsplit_once('.') {
-        Some((_, "slice")) => true,
-        Some((name, "scope")) => name == "init" || name.starts_with("session-"),
-        Some((name, "service")) => name.starts_with("user@"),
-        _ => false,
-    }
 }
 
 impl Party {
@@ -438,7 +432,7 @@ impl Open {
                 share: if all > 0.0 { p.weight / all } else { 0.0 },
             })
             .collect();
-        let told = if finding.subject.series.is_some() {
+        let told = if finding.subject.series.is_some() || parties.is_empty() {
             INFERRED * weight
         } else {
             weight

@@ -11,8 +11,10 @@ const INTERPRETERS: [&str; 14] = [
     "ash", "bash", "busybox", "dash", "java", "ksh", "node", "perl", "php", "python", "ruby", "sh",
     "tclsh", "zsh",
 ];
-/// Programs in a control group from which on it says little: it is a login or a whole container.
+/// Programs in a control group, or services that speak from it, from which on it says little: it is
+/// a login, a whole container, or a host without groups for its services.
 const CROWD: usize = 8;
+const SERVICES: usize = 3;
 /// Most control groups that are remembered.
 const MAX_GROUPS: usize = 4096;
 
@@ -31,36 +33,76 @@ pub(crate) fn name(event: &Event) -> Option<&str> {
     Some(telling.unwrap_or(&process.comm)).filter(|p| !p.is_empty())
 }
 
-/// Which programs were started in which control group.
+/// Whether a unit or control group holds what has nothing to do with each other: a slice, a login,
+/// a user's own manager. systemd's names are case-sensitive.
+pub(crate) fn is_wide(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    match name.rsplit_once('.') {
+        Some((_, "slice")) => true,
+        Some((name, "scope")) => name == "init" || name.starts_with("session-"),
+        Some((name, "service")) => name.starts_with("user@"),
+        _ => false,
+    }
+}
+
+/// Who lives in which control group.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Residents {
-    groups: HashKeyed<Vec<u64>>,
+    groups: HashKeyed<Group>,
+}
+
+/// Programs that were started in a group, and services whose lines came from it, hashed.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct Group {
+    programs: Vec<u64>,
+    services: Vec<u64>,
 }
 
 impl Residents {
-    /// A program started.
-    pub(crate) fn started(&mut self, event: &Event) {
-        let Some(group) = event.process.as_ref().and_then(|p| p.cgroup.as_deref()) else {
-            return;
-        };
-        let Some(name) = name(event) else { return };
+    fn group(&mut self, event: &Event) -> Option<&mut Group> {
+        let path = event.process.as_ref()?.cgroup.as_deref()?;
         if self.groups.len() >= MAX_GROUPS {
             self.groups.clear();
         }
-        let programs = self.groups.entry(xxh3_64(group.as_bytes())).or_default();
-        let program = xxh3_64(name.as_bytes());
-        if programs.len() < CROWD && !programs.contains(&program) {
-            programs.push(program);
+        Some(self.groups.entry(xxh3_64(path.as_bytes())).or_default())
+    }
+
+    /// A program started.
+    pub(crate) fn started(&mut self, event: &Event) {
+        let Some(name) = name(event) else { return };
+        if let Some(group) = self.group(event) {
+            note(&mut group.programs, name, CROWD);
         }
+    }
+
+    /// A service said something.
+    pub(crate) fn said(&mut self, event: &Event) {
+        let Some(service) = event.service.as_deref() else {
+            return;
+        };
+        if let Some(group) = self.group(event) {
+            note(&mut group.services, service, SERVICES);
+        }
+    }
+
+    /// Whether those in a control group have something to do with each other, as far as is known.
+    pub(crate) fn is_one(&self, path: &str) -> bool {
+        let group = self.groups.get(&xxh3_64(path.as_bytes()));
+        let crowd =
+            group.is_some_and(|g| g.programs.len() >= CROWD || g.services.len() >= SERVICES);
+        path.len() > 1 && !crowd && !is_wide(path)
     }
 
     /// The process without the control group that it shares with a crowd.
     pub(crate) fn alone(&self, mut process: Process) -> Process {
-        let group = process.cgroup.as_deref().map(|g| xxh3_64(g.as_bytes()));
-        let programs = group.and_then(|g| self.groups.get(&g));
-        if programs.is_some_and(|p| p.len() >= CROWD) {
-            process.cgroup = None;
-        }
+        process.cgroup = process.cgroup.filter(|path| self.is_one(path));
         process
+    }
+}
+
+fn note(names: &mut Vec<u64>, name: &str, most: usize) {
+    let name = xxh3_64(name.as_bytes());
+    if names.len() < most && !names.contains(&name) {
+        names.push(name);
     }
 }

@@ -9,6 +9,10 @@ pub(crate) const WINDOW: f64 = 10.0;
 /// Windows that the baseline remembers: a day.
 const MEMORY: f64 = 8640.0;
 
+/// Windows with a count after which the distribution of its counts says as much as what is known of
+/// counts in general.
+const KNOWN: f64 = 20.0;
+
 /// A count and its baseline.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Rate {
@@ -149,15 +153,19 @@ impl Rate {
         } else {
             Poisson::new(mean).map(|d| d.sf(below)).ok()
         }?;
+        // What hardly ever happens may come in numbers when it does: how often it came at all, and a
+        // heavy tail (Pareto, index 2) beyond the most of it.
+        let most = self.highest.max(1.0);
+        let general =
+            (self.busy + 1.0) / (self.windows + 1.0) * (most / f64::from(count)).min(1.0).powi(2);
+        let weight = self.busy / (self.busy + KNOWN);
+        let p = if p.is_finite() { p.max(1e-18) } else { 1.0 };
+        let p = (weight * p.ln() + (1.0 - weight) * general.ln()).exp();
         let spread = variance.sqrt();
         Some(Burst {
             count,
             expected: ((mean - 2.6 * spread).max(0.0), mean + 2.6 * spread),
-            p: if p.is_finite() {
-                p.clamp(1e-18, 1.0)
-            } else {
-                1.0
-            },
+            p: p.clamp(1e-18, 1.0),
             history: self.windows * WINDOW,
         })
     }
@@ -180,5 +188,15 @@ mod tests {
             .map(|b| b.p)
             .fold(1.0, f64::min);
         assert!(worst < 1e-9, "p {worst}");
+    }
+
+    #[test]
+    fn the_first_few_of_something_are_no_burst_and_the_first_hundred_are() {
+        let mut rate = Rate::starting(120, 120.0);
+        let mut add = |many| rate.add(120, many, 60.0).map(|b| WINDOW / b.p / 86_400.0);
+        let days = add(5).expect("judged");
+        assert!(days < 1.0, "{days} days");
+        let days = add(95).expect("judged");
+        assert!(days > 7.0, "{days} days");
     }
 }

@@ -71,6 +71,9 @@ impl Pareto {
 /// Share of the values that make the tail of a short history, and of a long one.
 const WIDE: f64 = 0.02;
 const NARROW: f64 = 0.005;
+/// Most values in a narrow tail: where more are remembered they speak for themselves, whatever their
+/// distribution.
+const NARROW_MOST: f64 = 50.0;
 
 /// How many of `count` values make the tail.
 fn tail_count(count: f64, share: f64) -> f64 {
@@ -133,8 +136,9 @@ const SCORE_WIDTH: f64 = 1.0 / 32.0;
 pub struct Tail {
     scale: Scale,
     memory: f64,
-    /// Share of the values that make the tail.
+    /// Share of the values that make the tail, and how many at most.
     share: f64,
+    most: f64,
     /// Weight of each bin, in units of `unit`.
     #[serde(with = "runs")]
     bins: Vec<f32>,
@@ -163,6 +167,7 @@ impl Tail {
             scale,
             memory: memory.max(MIN_HISTORY) as f64,
             share: WIDE,
+            most: f64::INFINITY,
             bins: vec![0.0; bins],
             total: 0.0,
             unit: 1.0,
@@ -174,12 +179,13 @@ impl Tail {
         }
     }
 
-    /// The same, with a tail of the highest half percent only: for long histories whose rarest
-    /// values matter most.
+    /// The same, with a tail of the highest half percent only, and of few values: for long histories
+    /// whose rarest values matter most.
     #[must_use]
     pub fn narrow(self) -> Self {
         Self {
             share: NARROW,
+            most: NARROW_MOST,
             ..self
         }
     }
@@ -277,7 +283,7 @@ impl Tail {
             0.0
         };
         self.survival.resize(self.bins.len(), 0.0);
-        let wanted = tail_count(count, self.share);
+        let wanted = tail_count(count, self.share).min(self.most);
         let mut above = 0.0;
         let mut threshold = 0;
         let mut found = false;

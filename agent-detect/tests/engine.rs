@@ -310,21 +310,21 @@ fn a_metric_that_jumps_is_found_and_a_checkpoint_continues() {
         [(key.clone(), 1.0 + 0.1 * a), (other.clone(), 3.0 + b)]
     };
     let time = |i: i64| Timestamp::from_nanos(1_750_000_000 * SECOND + i * SECOND);
-    for i in 0..5000 {
+    for i in 0..7000 {
         engine.samples(time(i), &sample(i));
     }
     engine.take_changes();
     let bytes = engine.checkpoint().expect("serialises");
     let mut twin = Engine::restore(&Config::default(), &bytes).expect("reads back");
-    for i in 5000..5100 {
+    for i in 7000..7100 {
         assert_eq!(
             engine.samples(time(i), &sample(i)),
             twin.samples(time(i), &sample(i))
         );
     }
-    let mut jump = sample(5100);
+    let mut jump = sample(7100);
     jump[1].1 = 90.0;
-    let found = engine.samples(time(5100), &jump);
+    let found = engine.samples(time(7100), &jump);
     let message = |f: &hark_detect::Finding| f.message.starts_with("node_disk_io_now");
     let finding = found
         .iter()
@@ -333,7 +333,152 @@ fn a_metric_that_jumps_is_found_and_a_checkpoint_continues() {
     assert!(finding.verdict.tier >= Tier::Warning, "{finding:?}");
     assert_eq!(finding.subject.device.as_deref(), Some("sda"));
     assert!(finding.message.contains("is 90"), "{}", finding.message);
-    assert_eq!(found, twin.samples(time(5100), &jump));
+    assert_eq!(found, twin.samples(time(7100), &jump));
+}
+
+/// Feeds so many seconds of metrics with a little noise; `change` alters what it likes.
+fn metrics(
+    engine: &mut Engine,
+    seconds: std::ops::Range<u32>,
+    keys: &[SeriesKey],
+    change: impl Fn(u32, usize) -> f64,
+) {
+    for i in seconds {
+        let noise = |k: usize| {
+            let mut mixed = u64::from(i).wrapping_mul(31).wrapping_add(k as u64 + 1);
+            mixed = mixed.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+            mixed = (mixed ^ (mixed >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+            (mixed >> 40) as f64 / (1_u64 << 24) as f64
+        };
+        let samples: Vec<(SeriesKey, f64)> = keys
+            .iter()
+            .enumerate()
+            .map(|(k, key)| (key.clone(), 10.0 + noise(k) + change(i, k)))
+            .collect();
+        engine.samples(at(f64::from(i)), &samples);
+        engine.tick(at(f64::from(i)));
+    }
+}
+
+#[test]
+fn a_kill_that_follows_a_metric_leads_the_incident() {
+    let mut engine = Engine::new(Config::default());
+    let keys = ["node_memory_PageTables_bytes", "node_load1"].map(SeriesKey::new);
+    metrics(&mut engine, 0..7000, &keys, |_, _| 0.0);
+    engine.take_changes();
+    metrics(&mut engine, 7000..7003, &keys, |_, k| [900.0, 0.0][k]);
+    let opened = engine.incidents().next().expect("the metric opened one");
+    assert!(opened.title.starts_with("node_memory_PageTables_bytes"));
+    let mut kill = event(
+        7004.0,
+        Source::Kernel,
+        Kind::OomKill,
+        "postgres was OOM-killed",
+    );
+    kill.process = Some(process(42, "postgres"));
+    engine.event(&mut kill);
+    let [incident] = &engine.incidents().collect::<Vec<_>>()[..] else {
+        panic!("one incident")
+    };
+    assert!(
+        incident.title.starts_with("postgres was OOM-killed"),
+        "{}",
+        incident.title
+    );
+    assert_eq!(incident.tier, Tier::Critical);
+    assert_eq!(incident.suspects[0].name, "postgres");
+}
+
+#[test]
+fn the_group_whose_own_metric_is_unusual_too_is_behind_the_hosts() {
+    let mut engine = Engine::new(Config::default());
+    let group = |name| SeriesKey::with_labels("hark_cgroup_memory_bytes", &[("cgroup", name)]);
+    let keys = [
+        SeriesKey::new("node_memory_MemAvailable_bytes"),
+        group("/system.slice/web.service"),
+        group("/system.slice/cache.service"),
+        group("/system.slice"),
+    ];
+    metrics(&mut engine, 0..7000, &keys, |_, _| 0.0);
+    engine.take_changes();
+    metrics(&mut engine, 7000..7003, &keys, |_, k| {
+        [-500.0, 0.0, 500.0, 500.0][k]
+    });
+    let incident = engine.incidents().next().expect("an incident");
+    assert_eq!(
+        incident.suspects[0].name, "/system.slice/cache.service",
+        "{incident:?}"
+    );
+}
+
+#[test]
+fn services_that_share_one_group_are_several_things() {
+    let mut engine = Engine::new(Config::default());
+    let say = |engine: &mut Engine, secs: f64, service: &str, level, text: &str| {
+        let mut line = log(secs, service, level, text);
+        let mut sender = process(900, "logger");
+        sender.cgroup = Some("/all".to_owned());
+        line.process = Some(sender);
+        engine.event(&mut line);
+    };
+    for (i, service) in ["web", "mail", "cron"].iter().cycle().take(300).enumerate() {
+        say(&mut engine, i as f64, service, Level::Info, "all is well");
+    }
+    say(&mut engine, 301.0, "web", Level::Fatal, "out of workers");
+    say(
+        &mut engine,
+        303.0,
+        "mail",
+        Level::Fatal,
+        "the queue is lost",
+    );
+    assert_eq!(engine.incidents().count(), 2);
+}
+
+#[test]
+fn what_nobody_was_named_for_is_claimed_by_who_is_told_of_next() {
+    let mut engine = Engine::new(Config::default());
+    engine.event(&mut event(
+        0.0,
+        Source::Kernel,
+        Kind::TcpConnect,
+        "connected",
+    ));
+    for i in 0..1000 {
+        let secs = 3600.0 + f64::from(i) / 100.0;
+        engine.event(&mut event(
+            secs,
+            Source::Kernel,
+            Kind::TcpReset,
+            "reset sent",
+        ));
+        let mut failed = event(secs, Source::Kernel, Kind::TcpConnect, "refused");
+        failed.process = Some(process(700, "client"));
+        failed.fields.set("outcome", "failed");
+        engine.event(&mut failed);
+    }
+    let [incident] = &engine.incidents().collect::<Vec<_>>()[..] else {
+        panic!("one incident")
+    };
+    assert_eq!(incident.suspects[0].name, "client");
+    assert!(incident.title.contains("client"), "{}", incident.title);
+}
+
+#[test]
+fn what_a_young_agent_sees_of_metrics_is_no_warning_but_for_a_lost_rhythm() {
+    let mut engine = Engine::new(Config::default());
+    let keys = ["node_load1", "node_memory_Shmem_bytes"].map(SeriesKey::new);
+    let wave = |i: u32, half: u32| f64::from(i / half % 2) * 50.0;
+    metrics(&mut engine, 0..1000, &keys, |i, k| [0.0, wave(i, 10)][k]);
+    metrics(&mut engine, 1000..1003, &keys, |i, k| {
+        [900.0, wave(i, 10)][k]
+    });
+    assert_eq!(engine.incidents().count(), 0);
+    metrics(&mut engine, 1003..1100, &keys, |i, k| [0.0, wave(i, 10)][k]);
+    assert_eq!(engine.incidents().count(), 0);
+    metrics(&mut engine, 1100..1115, &keys, |i, k| [0.0, wave(i, 4)][k]);
+    let incident = engine.incidents().next().expect("an incident");
+    assert!(incident.title.contains("no longer follows its period"));
 }
 
 #[test]

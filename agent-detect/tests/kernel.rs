@@ -79,6 +79,20 @@ fn a_fork_storm_names_the_program_and_a_new_program_that_starts_a_few_is_no_news
 }
 
 #[test]
+fn many_starts_are_laid_to_who_starts_them() {
+    let mut engine = Engine::new(Config::default());
+    usual(&mut engine);
+    let starts = (0..500).map(|i| {
+        let mut start = exec(7300.0 + f64::from(i) / 50.0, 5000 + i, "sleep", &["sleep"]);
+        start.fields.set("parent_comm", "poller");
+        start
+    });
+    worst(&mut engine, starts);
+    let incident = engine.incidents().next().expect("an incident");
+    assert_eq!(incident.suspects[0].name, "poller", "{}", incident.title);
+}
+
+#[test]
 fn what_was_withheld_counts() {
     let mut engine = Engine::new(Config::default());
     usual(&mut engine);
@@ -126,6 +140,21 @@ fn a_command_that_init_starts_again_after_each_failure_is_a_crash_loop() {
         last = worst(&mut engine, [start, end]);
     }
     assert_eq!(last, Tier::Critical);
+}
+
+#[test]
+fn commands_that_fail_within_a_service_are_no_crash_loop() {
+    let mut engine = Engine::new(Config::default());
+    for i in 0..5 {
+        let mut start = exec(f64::from(i), 100 + i, "grep", &["grep", "-q", "ready"]);
+        let mut end = exit(f64::from(i) + 0.1, 100 + i, "grep", 1);
+        // A part of the script itself, which was not started as a program.
+        let mut part = exit(f64::from(i) + 0.2, 200 + i, "poller", 1);
+        for event in [&mut start, &mut end, &mut part] {
+            event.process.as_mut().expect("one").unit = Some("poller.service".to_owned());
+        }
+        assert_eq!(worst(&mut engine, [start, end, part]), Tier::Normal);
+    }
 }
 
 #[test]

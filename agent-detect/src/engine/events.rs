@@ -1,6 +1,6 @@
 //! Judging events: log lines and what the kernel tells.
 
-use hark_api::{Event, EventId, Kind, ReasonCode, Source, Tier, Verdict};
+use hark_api::{Event, EventId, Kind, Process, ReasonCode, Source, Tier, Verdict};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::Engine;
@@ -20,6 +20,7 @@ impl Engine {
                 None
             }
             (Source::Log, _) => {
+                self.residents.said(event);
                 event.verdict = self.log(event);
                 self.found(event)
             }
@@ -75,7 +76,9 @@ impl Engine {
             (Source::Kernel, Some(r)) if r.text.contains("crashed") => r.text.clone(),
             _ => event.message.clone(),
         };
+        let burst = reason.is_some_and(|r| r.code == ReasonCode::Burst);
         let process = event.process.as_deref().cloned();
+        let process = process.map(|p| if burst { starter(event, p) } else { p });
         let finding = Finding {
             time: event.time,
             event: (event.id != EventId::default()).then_some(event.id),
@@ -96,5 +99,23 @@ impl Engine {
         };
         self.group(&finding);
         Some(finding)
+    }
+}
+
+/// Who is behind many starts: not what is started, but the process that starts it.
+fn starter(event: &Event, started: Process) -> Process {
+    let parent = event
+        .fields
+        .get("parent_comm")
+        .and_then(|comm| comm.as_str());
+    match (&event.kind, parent, started.ppid) {
+        (Kind::Exec, Some(comm), Some(pid)) if pid > 1 => Process {
+            pid,
+            ppid: None,
+            comm: comm.to_owned(),
+            exe: None,
+            ..started
+        },
+        _ => started,
     }
 }

@@ -1,13 +1,11 @@
 //! Judging metrics: each series, and all together.
 
 use hark_api::units::Unit;
-use hark_api::{
-    Kind, Process, Reason, ReasonCode, ReturnPeriod, SeriesKey, Tier, Timestamp, Verdict,
-};
+use hark_api::{Kind, Reason, ReasonCode, ReturnPeriod, SeriesKey, Tier, Timestamp, Verdict};
 use serde::{Deserialize, Serialize};
 
 use super::Engine;
-use crate::blame::{Blame, Resource};
+use crate::blame::Resource;
 use crate::finding::{Finding, Subject};
 use crate::host::Joint;
 use crate::series::{self, Assessment, Detector};
@@ -24,7 +22,16 @@ pub(super) struct Watched {
     sum: f64,
     count: u32,
     score: f64,
+    /// log10 of its return periods in seconds, the largest of the last ones: older ones count less.
+    unusual: f64,
 }
+
+/// What is left of how unusual a series was, a reading later.
+const FADES: f64 = 0.95;
+/// How unusual a control group's metric must be, and how much beside the host's, for the group to be
+/// taken as behind it.
+const BEHIND: f64 = 2.8;
+const BESIDE: f64 = 0.5;
 
 /// How severe the last reading was, whether or not anything fired: for ranking, and for scorers.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -77,6 +84,7 @@ impl Engine {
             };
             judged += 1;
             let score = rarity.as_secs().max(1.0).log10();
+            series.unusual = score.max(FADES * series.unusual);
             highest = highest.max(score);
             if rarity.as_secs() * sensitivity >= self.config.series.explain_from {
                 unusual.push((score, key, *value, assessment));
@@ -85,31 +93,31 @@ impl Engine {
         let mut findings = Vec::new();
         unusual.sort_by(|a, b| b.0.total_cmp(&a.0));
         for (score, key, value, assessment) in unusual {
-            // Each series adds its alarms to the host's: as many as there are, at most.
-            let bound = 10f64.powf(score) / judged.max(1) as f64;
-            let calibrated = self
-                .host_scores
-                .chance(score)
-                .map(|p| self.config.series.step / p);
-            let period = match (calibrated, self.host_scores.seen()) {
-                (Some(own), HOST_LEARN..) => own,
-                (Some(own), HOST_LEARN_FROM..) => own.min(bound),
-                _ => bound,
-            }
-            .min(self.config.caution.extrapolation * watched);
+            let caution = &self.config.caution;
+            let period = if assessment.rhythm_lost {
+                let keeping = self.series.values().filter(|s| s.detector.keeps_rhythm());
+                let bound = 10f64.powf(score) / keeping.count().max(1) as f64;
+                bound.min(caution.extrapolation * watched)
+            } else {
+                self.period_of_host(score, judged)
+                    .min(caution.extrapolation_of_metrics * watched)
+            };
             let tier = self.config.caution.tier(period);
             if tier == Tier::Normal {
                 continue;
             }
-            findings.push(metric_finding(
+            findings.push(Finding {
                 time,
-                key,
-                value,
-                assessment,
-                period,
-                tier,
-                &self.blame,
-            ));
+                event: None,
+                kind: Kind::Metric,
+                subject: self.behind(key, score),
+                message: message(key, value, &assessment),
+                verdict: Verdict {
+                    tier,
+                    rarity: Some(ReturnPeriod::from_secs(period)),
+                    reasons: assessment.reasons,
+                },
+            });
         }
         if judged > 0 {
             self.host_scores.push(highest);
@@ -119,6 +127,21 @@ impl Engine {
             self.group(finding);
         }
         findings
+    }
+
+    /// The host's return period, in seconds, of what a series shows this rarely.
+    fn period_of_host(&self, score: f64, judged: usize) -> f64 {
+        // Each series adds its alarms to the host's: as many as there are, at most.
+        let bound = 10f64.powf(score) / judged.max(1) as f64;
+        let calibrated = self.host_scores.chance(score);
+        match (
+            calibrated.map(|p| self.config.series.step / p),
+            self.host_scores.seen(),
+        ) {
+            (Some(own), HOST_LEARN..) => own,
+            (Some(own), HOST_LEARN_FROM..) => own.min(bound),
+            _ => bound,
+        }
     }
 
     /// All series together, on means over `host_step`.
@@ -162,8 +185,8 @@ impl Engine {
         let p = assessment.chance?;
         let history = self.watched();
         // Half of the alarms are left to the single series.
-        let period =
-            (self.config.host_step / p / 2.0).min(self.config.caution.extrapolation * history);
+        let furthest = self.config.caution.extrapolation_of_metrics * history;
+        let period = (self.config.host_step / p / 2.0).min(furthest);
         let tier = self.config.caution.tier(period);
         if tier == Tier::Normal {
             return None;
@@ -177,25 +200,12 @@ impl Engine {
         let first = assessment
             .contributors
             .first()
-            .and_then(|(i, _)| keys.get(*i))
-            .cloned();
-        let process = first
-            .as_ref()
-            .and_then(|k| Resource::of(k.name()))
-            .and_then(|r| self.blame.culprit(r));
+            .and_then(|(i, _)| keys.get(*i));
         Some(Finding {
             time,
             event: None,
             kind: Kind::Metric,
-            subject: Subject {
-                process,
-                device: first
-                    .as_ref()
-                    .and_then(|k| label(k.as_str(), "device"))
-                    .map(str::to_owned),
-                series: first,
-                ..Subject::default()
-            },
+            subject: first.map_or_else(Subject::default, |key| self.behind(key, 0.0)),
             message: format!(
                 "the host's metrics are unusual together, most {}",
                 names.join(", ")
@@ -217,6 +227,38 @@ impl Engine {
     }
 }
 
+impl Engine {
+    /// Whom a metric is about, and who may be behind it: the process that is most above its usual use
+    /// of what the metric measures; the control group that it measures or, for one of the whole
+    /// host, the one whose own metric of the same kind is unusual now.
+    fn behind(&self, key: &SeriesKey, score: f64) -> Subject {
+        let resource = Resource::of(key.name());
+        let own = label(key.as_str(), "cgroup");
+        let group = own
+            .filter(|path| self.residents.is_one(path))
+            .or_else(|| self.group_behind(resource.filter(|_| own.is_none())?, score));
+        Subject {
+            process: resource.and_then(|r| self.blame.culprit(r)),
+            device: label(key.as_str(), "device").map(str::to_owned),
+            cgroup: group.map(str::to_owned),
+            series: Some(key.clone()),
+            ..Subject::default()
+        }
+    }
+
+    fn group_behind(&self, resource: Resource, score: f64) -> Option<&str> {
+        let least = BEHIND.max(BESIDE * score);
+        let groups = self.series.iter().filter_map(|(key, series)| {
+            let path = label(key.as_str(), "cgroup").filter(|p| self.residents.is_one(p))?;
+            let counts = series.unusual >= least && Resource::of(key.name()) == Some(resource);
+            counts.then_some((series.unusual, path))
+        });
+        groups
+            .max_by(|a, b| a.0.total_cmp(&b.0).then_with(|| a.1.cmp(b.1)))
+            .map(|(_, path)| path)
+    }
+}
+
 impl Watched {
     fn new(config: series::Config) -> Self {
         Self {
@@ -225,36 +267,8 @@ impl Watched {
             sum: 0.0,
             count: 0,
             score: 0.0,
+            unusual: 0.0,
         }
-    }
-}
-
-fn metric_finding(
-    time: Timestamp,
-    key: &SeriesKey,
-    value: f64,
-    assessment: Assessment,
-    period: f64,
-    tier: Tier,
-    blame: &Blame,
-) -> Finding {
-    let process: Option<Process> = Resource::of(key.name()).and_then(|r| blame.culprit(r));
-    Finding {
-        time,
-        event: None,
-        kind: Kind::Metric,
-        subject: Subject {
-            process,
-            device: label(key.as_str(), "device").map(str::to_owned),
-            series: Some(key.clone()),
-            ..Subject::default()
-        },
-        message: message(key, value, &assessment),
-        verdict: Verdict {
-            tier,
-            rarity: Some(ReturnPeriod::from_secs(period)),
-            reasons: assessment.reasons,
-        },
     }
 }
 

@@ -2,11 +2,11 @@
 
 use std::collections::VecDeque;
 
-use hark_api::{Event, Process};
+use hark_api::Event;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::number;
+use super::{number, text};
 use crate::program;
 use crate::template::HashKeyed;
 
@@ -31,8 +31,9 @@ pub(super) fn is_fault(signal: u64) -> bool {
 struct Started {
     /// Its program and arguments, hashed.
     command: u64,
-    /// Whether the first process of all started it: one that only inherited it is no supervisor.
-    by_init: bool,
+    /// Whether the first process of all started it, or a user's service manager: one that only
+    /// inherited it is no supervisor.
+    supervised: bool,
 }
 
 /// A loop that was found.
@@ -65,7 +66,7 @@ impl Crashes {
         let command = format!("{program}\0{}", arguments.unwrap_or_default());
         let started = Started {
             command: xxh3_64(command.as_bytes()),
-            by_init: process.ppid == Some(1),
+            supervised: process.ppid == Some(1) || text(event, "parent_comm") == Some("systemd"),
         };
         self.running.insert(u64::from(process.pid), started);
     }
@@ -76,7 +77,9 @@ impl Crashes {
         let started = self.running.remove(&u64::from(process.pid));
         let fault = number(event, "signal").is_some_and(is_fault);
         let failed = number(event, "code").is_some_and(|code| code != 0);
-        let crashed = fault || failed && is_supervised(process, started);
+        // Who keeps it running starts it again, so that ending with a code is a crash; a failed command
+        // of a shell is none, in a service or not.
+        let crashed = fault || failed && started.is_some_and(|s| s.supervised);
         if !crashed {
             return None;
         }
@@ -105,13 +108,6 @@ impl Crashes {
             span: times.front().map_or(0.0, |&t| age(t, now)),
         })
     }
-}
-
-/// Whether somebody keeps it running, so that ending with a code is a crash: a failed command of a
-/// shell is none.
-fn is_supervised(process: &Process, started: Option<Started>) -> bool {
-    let unit = process.unit.as_deref();
-    unit.is_some_and(|u| u.ends_with(".service")) || started.is_some_and(|s| s.by_init)
 }
 
 fn age(then: i64, now: i64) -> f64 {

@@ -33,6 +33,9 @@ pub(super) enum Count {
 }
 
 impl Count {
+    /// How many there are.
+    const ALL: f64 = 7.0;
+
     /// What there are many of, on the whole host or of one program.
     fn words(self, program: Option<&str>) -> String {
         let Some(program) = program else {
@@ -48,7 +51,7 @@ impl Count {
             return format!("{what} on the whole host");
         };
         let what = match self {
-            Self::Exec => "starts of",
+            Self::Exec => "programs started by",
             Self::Fork => "processes created by",
             Self::ExitFailed => "failures of",
             Self::Fault => "faults of",
@@ -69,6 +72,12 @@ impl Count {
             _ => None,
         }
     }
+}
+
+/// Whom a count is laid to: starts to who starts, all else to who does it.
+fn actor(what: Count, event: &Event) -> Option<&str> {
+    let starter = super::text(event, "parent_comm").filter(|_| what == Count::Exec);
+    starter.or_else(|| program::name(event))
 }
 
 /// How many of something programs have in a window in which they have any: what may be expected of
@@ -99,8 +108,8 @@ impl Pool {
         let seen = self.counts.seen() as f64;
         let count = f64::from(count);
         let share = self.counts.chance(count).unwrap_or_else(|| {
-            // Too few for a tail: it is taken as a heavy one from the largest on.
-            (self.largest / count).min(1.0) / (seen + 1.0)
+            // Too few for a tail: it is taken as a heavy one (Pareto, index 2) from the largest on.
+            (self.largest / count).min(1.0).powi(2) / (seen + 1.0)
         });
         // The next window of any program may be the one.
         watched / (seen + 1.0) / share.max(1e-18)
@@ -134,8 +143,8 @@ impl Rates {
                 self.rates.retain(|key, _| key.1 == 0);
             }
         }
+        let own = actor(what, event).map(|p| (xxh3_64(p.as_bytes()).max(1), Some(p)));
         let active = self.rates.len().max(1) as f64;
-        let own = program::name(event).map(|p| (xxh3_64(p.as_bytes()).max(1), Some(p)));
         for (key, name) in [(0, None)].into_iter().chain(own) {
             let rate = self
                 .rates
@@ -149,9 +158,12 @@ impl Rates {
             let Some(burst) = rate.add(slot, many, caution.learn / rate::WINDOW) else {
                 continue;
             };
-            let mut period = rate::WINDOW / burst.p / active;
-            if name.is_some() {
-                // What all programs do says more than a short past of its own.
+            let mut period = rate::WINDOW / burst.p;
+            if name.is_none() {
+                period /= Count::ALL;
+            } else {
+                // Each program adds its own alarms. What all do says more than a short past of one.
+                period /= active;
                 let weight = rate.busy() / (rate.busy() + OWN);
                 let common = pool.period(burst.count, watched);
                 period =

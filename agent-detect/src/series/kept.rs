@@ -17,6 +17,8 @@ const STRONG: f64 = 0.6;
 /// where it is kept.
 const LOST: f64 = 0.6;
 const KEPT: f64 = 0.2;
+/// By how much a loss must exceed the worst period so far: late jobs are part of some rhythms.
+const WORSE: f64 = 1.5;
 
 /// How well a rhythm is kept.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -26,12 +28,19 @@ pub(super) struct Kept {
     seen: f64,
     mean: f64,
     variance: f64,
-    /// Mean square of the differences to a period before, halved, over about a period.
+    /// Sum of half the squared differences to a period before, over the last period.
     differs: f64,
-    /// Share of the variance that this is, as it usually is.
+    /// Share of the variance that their mean is, as it usually is, the most that it was before the
+    /// rhythm was kept again, and the most since then.
     usual: f64,
-    /// Points in a row at which it is lost.
-    lost: f64,
+    most: f64,
+    rising: f64,
+}
+
+/// Half the squared difference to a period before, so many points ago.
+fn differs(window: &Window, ago: usize, period: usize) -> Option<f64> {
+    let value = f64::from(window.before(ago)?);
+    Some((value - f64::from(window.before(ago + period)?)).powi(2) / 2.0)
 }
 
 impl Kept {
@@ -44,42 +53,59 @@ impl Kept {
             variance: 0.0,
             differs: 0.0,
             usual: 1.0,
-            lost: 0.0,
+            most: 0.0,
+            rising: 0.0,
         }
     }
 
+    /// Whether it was kept so well and for so long that its loss means something.
+    pub(super) fn is_sure(&self) -> bool {
+        self.strength >= STRONG && self.usual <= KEPT && self.seen >= PERIODS * self.period
+    }
+
     /// Looks at the newest value of a window; gives the chance of such a departure at the point
-    /// where a rhythm that was kept has been lost for half a period.
+    /// where a rhythm that was kept is lost.
     pub(super) fn push(&mut self, window: &Window) -> Option<f64> {
+        let period = (self.period.round() as usize).max(1);
         let value = f64::from(window.before(0)?);
-        let before = f64::from(window.before(self.period.round() as usize)?);
+        let left = differs(window, period, period)?;
         self.seen += 1.0;
         let slow = 1.0 / self.seen.min(PERIODS * self.period);
         let off = value - self.mean;
         self.mean += slow * off;
         self.variance = (1.0 - slow) * (self.variance + slow * off * off);
-        let differs = (value - before).powi(2) / 2.0;
-        self.differs += (differs - self.differs) / self.period.min(self.seen);
+        self.differs = if self.seen as usize % period == 1 % period {
+            // Summed anew now and then, so that rounding does not pile up.
+            (0..period)
+                .filter_map(|ago| differs(window, ago, period))
+                .sum()
+        } else {
+            (self.differs + differs(window, 0, period)? - left).max(0.0)
+        };
         if self.variance <= 0.0 {
             return None;
         }
-        let share = self.differs / self.variance;
+        let share = self.differs / period as f64 / self.variance;
+        let lost = share >= LOST.max(WORSE * self.most);
         if share < LOST {
-            self.lost = 0.0;
             self.usual += slow * (share - self.usual);
+            self.rising = self.rising.max(share);
+        }
+        if share < KEPT {
+            self.most = (self.most * (1.0 - slow / PERIODS)).max(self.rising);
+            self.rising = 0.0;
+        }
+        if !lost || !self.is_sure() {
             return None;
         }
-        self.lost += 1.0;
-        let half = (self.period / 2.0).ceil();
-        let told = self.lost > half && self.lost < half + 1.5;
-        let sure =
-            self.strength >= STRONG && self.usual <= KEPT && self.seen >= PERIODS * self.period;
         // As for a mean of that many squares, from the tail of their distribution.
-        (told && sure).then(|| {
-            (self.usual / share)
-                .powf(self.period / 2.0)
-                .clamp(1e-18, 1e-3)
-        })
+        let chance = (self.usual / share).powf(self.period / 2.0);
+        // Told once: it must be kept anew before it can be lost again.
+        *self = Self::new(Found {
+            period: self.period,
+            strength: self.strength,
+        });
+        Some(chance.clamp(1e-18, 1e-3))
     }
 }
 
@@ -112,10 +138,10 @@ mod tests {
     }
 
     #[test]
-    fn another_rhythm_of_the_same_values_is_told_once_within_two_periods() {
+    fn another_rhythm_of_the_same_values_is_told_once_within_a_period() {
         let found = told(|i| wave(i, if i < 2000 { 30.0 } else { 12.0 }));
         let [at] = found[..] else { panic!("{found:?}") };
-        assert!((2000..2060).contains(&at), "{at}");
+        assert!((2000..2030).contains(&at), "{at}");
     }
 
     #[test]

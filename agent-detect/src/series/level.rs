@@ -119,6 +119,11 @@ impl Level {
         self.season.period()
     }
 
+    /// Whether its rhythm was kept for so long that its loss would be told.
+    pub(crate) fn keeps_rhythm(&self) -> bool {
+        self.season.keeps_rhythm()
+    }
+
     /// How many points it saw.
     pub(crate) fn seen(&self) -> u64 {
         self.step

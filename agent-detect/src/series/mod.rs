@@ -93,6 +93,8 @@ pub struct Assessment {
     pub onset: f64,
     /// How often this series, behaving as learned, shows such an onset; `None` while learning.
     pub rarity: Option<ReturnPeriod>,
+    /// The rarity is that of a rhythm that was kept for long and is lost now.
+    pub rhythm_lost: bool,
     /// Why, strongest first; empty where the rarity is short of `Config::explain_from`.
     pub reasons: Vec<Reason>,
     /// Where 99 % of the values are expected to lie; `None` while learning.
@@ -209,29 +211,28 @@ impl Detector {
             .filter(|l| l.seen() > 2 * MIN_HISTORY as u64)
             .count();
         let mut best: Option<(f64, usize, Score)> = None;
-        let (mut score, mut onset) = (0.0_f64, 0.0_f64);
-        for (i, s) in scores.iter().enumerate() {
-            let Some(s) = s else { continue };
-            score = score.max(s.raw);
-            onset = onset.max(s.fired);
-            // A lost rhythm shows in no value by itself: it is an argument of its own.
-            let chances = [s.chance, s.season.lost].into_iter().flatten();
-            if let Some(p) = chances.reduce(f64::min) {
-                // Each level adds its own alarms: share the period among them.
-                let period =
-                    self.config.step * f64::from(self.config.levels[i]) / p / judged.max(1) as f64;
-                if best.is_none_or(|(t, ..)| period > t) {
-                    best = Some((period, i, *s));
-                }
-            }
-        }
         let mut assessment = Assessment {
-            score,
-            onset,
             band: self.band,
             learning: self.learning(),
             ..Assessment::default()
         };
+        for (i, s) in scores.iter().enumerate() {
+            let Some(s) = s else { continue };
+            assessment.score = assessment.score.max(s.raw);
+            assessment.onset = assessment.onset.max(s.fired);
+            // A lost rhythm shows in no value by itself: it is an argument of its own.
+            let lost = s.season.lost;
+            let lost = lost.filter(|&lost| s.chance.is_none_or(|p| lost < p));
+            if let Some(p) = lost.or(s.chance) {
+                // Each level adds its own alarms: share the period among them.
+                let period =
+                    self.config.step * f64::from(self.config.levels[i]) / p / judged.max(1) as f64;
+                if best.is_none_or(|(t, ..)| period > t) {
+                    assessment.rhythm_lost = lost.is_some();
+                    best = Some((period, i, *s));
+                }
+            }
+        }
         if let Some((period, i, s)) = best {
             assessment.rarity = Some(ReturnPeriod::from_secs(period.min(1e13)));
             if period >= self.config.explain_from {
@@ -336,6 +337,11 @@ impl Detector {
         levels.filter_map(|(level, &factor)| {
             Some(level.period()? * self.config.step * f64::from(factor))
         })
+    }
+
+    /// Whether it has a rhythm, kept for so long that its loss would be told.
+    pub(crate) fn keeps_rhythm(&self) -> bool {
+        self.levels.iter().any(Level::keeps_rhythm)
     }
 
     /// What is expected at each resolution, without those that still learn.

@@ -67,6 +67,11 @@ impl Season {
         self.learned.as_ref().map(|learned| learned.period)
     }
 
+    /// Whether the rhythm was kept for so long that its loss would be told.
+    pub(crate) fn keeps_rhythm(&self) -> bool {
+        self.learned.as_ref().is_some_and(|l| l.kept.is_sure())
+    }
+
     pub(crate) fn push(&mut self, value: f64, window: &Window) -> Phased {
         self.seen += 1;
         let phased = self

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 use crate::error::Error;
 use crate::run;
@@ -19,8 +19,10 @@ pub(super) struct Fault {
     pub(super) what: &'static str,
     /// How it is caused.
     pub(super) cause: Cause,
-    /// Whose names are right for the culprit.
+    /// Whose names are right for the culprit, and right in a control group's name.
     pub(super) culprits: &'static [&'static str],
+    /// The kind of the event with which it ends by itself: it is watched until then.
+    pub(super) ends: Option<&'static str>,
     /// Whether it needs the kernel's events.
     pub(super) kernel: bool,
     /// Whether the short form, on whatever machine, must find it.
@@ -36,7 +38,7 @@ pub(super) enum Cause {
     Also,
     /// Its script has run all the time, and now ends.
     Stop,
-    /// Its script has run all the time, and now finds a file that tells it to do otherwise.
+    /// Its script has run all the time, and now gets a signal that tells it to do otherwise.
     Change,
 }
 
@@ -47,6 +49,7 @@ pub(super) const FAULTS: [Fault; 10] = [
         what: "an error line never seen",
         cause: Cause::Also,
         culprits: &["mill"],
+        ends: None,
         kernel: false,
         must: true,
     },
@@ -55,6 +58,7 @@ pub(super) const FAULTS: [Fault; 10] = [
         what: "a log burst",
         cause: Cause::Also,
         culprits: &["shop"],
+        ends: None,
         kernel: false,
         must: true,
     },
@@ -63,6 +67,7 @@ pub(super) const FAULTS: [Fault; 10] = [
         what: "a regular job that stops",
         cause: Cause::Stop,
         culprits: &["beat"],
+        ends: None,
         kernel: false,
         must: true,
     },
@@ -70,7 +75,8 @@ pub(super) const FAULTS: [Fault; 10] = [
         name: "changed-rhythm",
         what: "a metric's rhythm that changes",
         cause: Cause::Change,
-        culprits: &["/hark-changed-rhythm", "changed-rhythm"],
+        culprits: &["changed-rhythm"],
+        ends: None,
         kernel: false,
         must: false,
     },
@@ -79,6 +85,7 @@ pub(super) const FAULTS: [Fault; 10] = [
         what: "refused connections",
         cause: Cause::Run,
         culprits: &["refused-connect"],
+        ends: None,
         kernel: true,
         must: true,
     },
@@ -87,6 +94,7 @@ pub(super) const FAULTS: [Fault; 10] = [
         what: "a crash loop",
         cause: Cause::Run,
         culprits: &["crash-loop"],
+        ends: None,
         kernel: true,
         must: true,
     },
@@ -95,6 +103,7 @@ pub(super) const FAULTS: [Fault; 10] = [
         what: "a fork storm",
         cause: Cause::Run,
         culprits: &["fork-storm"],
+        ends: None,
         kernel: true,
         must: true,
     },
@@ -103,6 +112,7 @@ pub(super) const FAULTS: [Fault; 10] = [
         what: "a memory leak into an OOM kill",
         cause: Cause::Run,
         culprits: &["memory-leak"],
+        ends: Some("oom_kill"),
         kernel: true,
         must: true,
     },
@@ -111,6 +121,7 @@ pub(super) const FAULTS: [Fault; 10] = [
         what: "a disk hog",
         cause: Cause::Run,
         culprits: &["disk-hog", "dd"],
+        ends: None,
         kernel: false,
         must: false,
     },
@@ -119,6 +130,7 @@ pub(super) const FAULTS: [Fault; 10] = [
         what: "a CPU hog",
         cause: Cause::Run,
         culprits: &["cpu-hog"],
+        ends: None,
         kernel: false,
         must: false,
     },
@@ -137,11 +149,6 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// The file that makes a script do otherwise.
-    fn changed(&self) -> PathBuf {
-        self.dir.join("changed")
-    }
-
     /// Starts a fault's script, in a process group of its own.
     pub(super) fn start(&self, fault: &Fault, arguments: &[&str]) -> Result<Running, Error> {
         let script = scripts().join(fault.name);
@@ -151,7 +158,6 @@ impl Place {
             .args(arguments)
             .env("HARK", &self.hark)
             .env("HARK_SOCKET", &self.socket)
-            .env("HARK_SCENARIO", &self.dir)
             .env("HARK_BEAT", self.beat.to_string())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -187,11 +193,24 @@ impl Place {
                 Ok(None)
             }
             Cause::Change => {
-                let changed = self.changed();
-                File::create(&changed).map_err(Error::file(&changed))?;
-                Ok(prepared.take())
+                let running = prepared.take();
+                if let Some(pid) = running.as_ref().and_then(Running::pid) {
+                    // To the script alone: what it started would die of it.
+                    let _ = kill_process(pid, Signal::USR1);
+                }
+                Ok(running)
             }
         }
+    }
+}
+
+impl Fault {
+    /// Whether a suspect of this name is the right one: a process, a service, its unit or its
+    /// control group.
+    pub(super) fn is_culprit(&self, name: &str) -> bool {
+        let name = name.strip_prefix("/hark.slice/").unwrap_or(name);
+        let name = name.strip_suffix(".service").unwrap_or(name);
+        self.culprits.contains(&name)
     }
 }
 
@@ -205,8 +224,12 @@ pub(super) struct Running {
 }
 
 impl Running {
+    fn pid(&self) -> Option<Pid> {
+        i32::try_from(self.child.id()).ok().and_then(Pid::from_raw)
+    }
+
     fn signal(&self, signal: Signal) {
-        if let Some(pid) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {
+        if let Some(pid) = self.pid() {
             let _ = kill_process_group(pid, signal);
         }
     }

@@ -58,18 +58,22 @@ pub(super) fn watch(
     let started = Instant::now();
     let mut outcome = Outcome::default();
     let mut until = started + limit;
+    let mut ended = fault.ends.is_none();
+    let mut settled = false;
     while Instant::now() < until {
+        ended = ended || self::ended(socket, fault, onset);
         if let Some(incident) = incident(socket, fault, onset) {
             if outcome.after.is_none() {
                 outcome.after = Some(started.elapsed().as_secs_f64());
             }
-            if !outcome.incident {
-                outcome.incident = true;
+            if ended && !settled {
+                settled = true;
                 until = until.min(Instant::now() + further);
             }
+            outcome.incident = true;
             take(&mut outcome, fault, &incident);
         } else if outcome.after.is_none()
-            && let Some(event) = event(socket, fault, onset)
+            && let Some(event) = events(socket, fault, onset).first()
         {
             outcome.after = Some(started.elapsed().as_secs_f64());
             let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
@@ -87,11 +91,14 @@ fn take(outcome: &mut Outcome, fault: &Fault, incident: &Value) {
     outcome.title = text(&incident["title"]);
     let first = &incident["suspects"][0]["name"];
     outcome.suspect = text(first);
-    outcome.culprit = first.as_str().map(|name| is_culprit(fault, name));
+    outcome.culprit = first.as_str().map(|name| fault.is_culprit(name));
 }
 
-fn is_culprit(fault: &Fault, name: &str) -> bool {
-    fault.culprits.contains(&name)
+/// Whether an event told of the end that the fault comes to by itself.
+fn ended(socket: &Path, fault: &Fault, onset: u64) -> bool {
+    let told = events(socket, fault, onset);
+    told.iter()
+        .any(|event| event["kind"].as_str() == fault.ends)
 }
 
 /// The incident that names a culprit and has evidence from after the onset.
@@ -102,7 +109,7 @@ fn incident(socket: &Path, fault: &Fault, onset: u64) -> Option<Value> {
         suspects.is_some_and(|all| {
             all.iter()
                 .filter_map(|s| s["name"].as_str())
-                .any(|name| is_culprit(fault, name))
+                .any(|name| fault.is_culprit(name))
         })
     };
     let since = |incident: &&Value| millis(&incident["last"]).is_some_and(|last| last >= onset);
@@ -110,19 +117,20 @@ fn incident(socket: &Path, fault: &Fault, onset: u64) -> Option<Value> {
     incidents.iter().filter(since).find(named).cloned()
 }
 
-/// An event above normal that names a culprit.
-fn event(socket: &Path, fault: &Fault, onset: u64) -> Option<Value> {
-    let page = agent::get(socket, "/events?limit=100&order=newest&q=tier%3E%3Dnotice")?;
+/// Events above normal that name a culprit, newest first.
+fn events(socket: &Path, fault: &Fault, onset: u64) -> Vec<Value> {
+    let page = agent::get(socket, "/events?limit=100&order=newest&q=tier%3E%3Dnotice");
     let named = |event: &&Value| {
         let names = [&event["service"], &event["process"]["comm"]];
         names
             .iter()
             .filter_map(|name| name.as_str())
-            .any(|name| is_culprit(fault, name))
+            .any(|name| fault.is_culprit(name))
     };
     let since = |event: &&Value| millis(&event["time"]).is_some_and(|time| time >= onset);
-    let events = page["events"].as_array()?;
-    events.iter().filter(since).find(named).cloned()
+    let events = page.as_ref().and_then(|page| page["events"].as_array());
+    let events = events.into_iter().flatten();
+    events.filter(since).filter(named).cloned().collect()
 }
 
 /// Incidents that were opened since a time, by tier.
