@@ -17,6 +17,7 @@ mod diagnostics;
 mod dns;
 mod error;
 mod event;
+mod explain;
 mod failure;
 mod feature;
 mod filter;
