@@ -11,9 +11,10 @@ use redb::{
 };
 
 use crate::files::guarded;
+use crate::format_1::HOT_FILE;
 use crate::seal::Sealer;
 use crate::series::table;
-use crate::store::{Inner, create_private, lock};
+use crate::store::{Inner, LOG, create_private, lock};
 use crate::{Error, Store, records, sealed};
 
 /// Rows that one transaction of a copy writes.
@@ -131,7 +132,7 @@ impl Store {
             })
             .and_then(|restored| {
                 let what = "putting the restored store in place";
-                for name in FILES {
+                for name in PARTS.iter().filter(|name| new.join(name).exists()) {
                     std::fs::rename(new.join(name), dir.join(name)).map_err(Error::io(what))?;
                 }
                 sync_dir(dir)?;
@@ -142,8 +143,8 @@ impl Store {
     }
 }
 
-/// The databases of a store.
-const FILES: [&str; 2] = ["hot.redb", "main.redb"];
+/// What a store consists of. The last was part of stores of format 1.
+const PARTS: [&str; 3] = ["main.redb", LOG, HOT_FILE];
 
 /// A new file that its owner alone can read.
 fn private_file(path: &Path) -> io::Result<File> {
@@ -204,7 +205,7 @@ fn verified(dir: &Path) -> Result<u64, Error> {
 /// Moves the store of a directory into one of its own below it, where there is a store.
 fn set_aside(dir: &Path) -> Result<Option<PathBuf>, Error> {
     let what = "setting the old store aside";
-    let there: Vec<_> = FILES
+    let there: Vec<_> = PARTS
         .iter()
         .filter(|name| dir.join(name).exists())
         .collect();

@@ -15,8 +15,9 @@ pub struct Check {
     pub events: u64,
     /// The first ids of blocks that are damaged; they are set aside.
     pub damaged: Vec<EventId>,
-    /// Database files whose own structure was damaged, by name. redb has repaired what it could.
-    pub corrupt: Vec<&'static str>,
+    /// What else is damaged, in words: the database file itself, of which redb has repaired what it
+    /// could, and commits in the log that are not sealed.
+    pub corrupt: Vec<String>,
 }
 
 impl Check {
@@ -27,19 +28,18 @@ impl Check {
 }
 
 impl Inner {
-    /// Reads every page of the database files and every event.
+    /// Reads every page of the database file, the log, and every event.
     pub(crate) fn check(&self) -> Result<Check, Error> {
         let mut check = Check::default();
         // No block is sealed or removed meanwhile.
         let sealer = self.sealing.pause();
-        for (name, file) in [("main.redb", &self.main), ("hot.redb", &self.hot)] {
-            match file.check() {
-                Ok(true) => {}
-                Ok(false) | Err(Error::Corrupt { .. } | Error::Database { .. }) => {
-                    check.corrupt.push(name);
-                }
-                Err(error) => return Err(error),
+        match self.main.check() {
+            Ok(true) => {}
+            Ok(false) | Err(Error::Corrupt { .. } | Error::Database { .. }) => {
+                let what = "main.redb was damaged, and repaired as far as it can be";
+                check.corrupt.push(what.to_owned());
             }
+            Err(error) => return Err(error),
         }
         let blocks = self.index().blocks.clone();
         for known in blocks.iter() {
@@ -61,6 +61,12 @@ impl Inner {
             }
         }
         drop(sealer);
+        {
+            let commits = lock(&self.committing);
+            check
+                .corrupt
+                .extend(commits.log.check(self.index().sealed)?);
+        }
         let index = self.index().clone();
         for row in &index.hot {
             check.events += row

@@ -1,8 +1,8 @@
-//! The database files: opened, closed after an error, opened again.
+//! A database file: opened, closed after an error, opened again.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 
 use hark_api::Timestamp;
@@ -13,26 +13,23 @@ use crate::Error;
 /// How a database is opened; tests put backends of their own behind it.
 pub(crate) type Open = Arc<dyn Fn() -> Result<Database, Error> + Send + Sync>;
 
+/// What happened when files were opened, in words.
+pub(crate) type Notes = Arc<Mutex<Vec<String>>>;
+
 /// One redb file.
 ///
 /// After an I/O error redb refuses every write (`PreviousIo`) until the database is opened anew.
 /// So any error closes the file, and the next access opens it.
 pub(crate) struct DbFile {
     open: Open,
-    /// Whether each commit saves the allocator's state, at a second fsync, so that opening after
-    /// a crash does not read the whole file.
-    quick_repair: bool,
     db: RwLock<Option<Database>>,
-    /// Writes that failed since it was first opened. Of the last one it is not known whether it
-    /// is on the disk.
-    failed_writes: AtomicU64,
     /// Whether it was closed for good.
     shut: AtomicBool,
 }
 
 /// Opens the file at `path` with a page cache of `cache` bytes; makes it where it is missing. One
 /// that is corrupt beyond repair is set aside under another name, which `notes` then tells.
-pub(crate) fn open_file(path: &Path, cache: usize, notes: Arc<Mutex<Vec<String>>>) -> Open {
+pub(crate) fn open_file(path: &Path, cache: usize, notes: Notes) -> Open {
     let path = path.to_owned();
     Arc::new(move || {
         let what = "opening the database";
@@ -95,13 +92,11 @@ fn make_file(path: &Path) -> Result<(), Error> {
 }
 
 impl DbFile {
-    pub(crate) fn new(open: Open, quick_repair: bool) -> Result<Self, Error> {
+    pub(crate) fn new(open: Open) -> Result<Self, Error> {
         let db = open()?;
         Ok(Self {
             open,
-            quick_repair,
             db: RwLock::new(Some(db)),
-            failed_writes: AtomicU64::new(0),
             shut: AtomicBool::new(false),
         })
     }
@@ -119,14 +114,6 @@ impl DbFile {
             drop(guard);
             self.reopen()?;
         }
-    }
-
-    /// Whether an error closed the file.
-    pub(crate) fn is_closed(&self) -> bool {
-        self.db
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .is_none()
     }
 
     /// Opens the file where an error closed it.
@@ -168,23 +155,16 @@ impl DbFile {
         };
         let result = guarded(what, || {
             let mut txn = db.begin_write().map_err(Error::db(what))?;
-            txn.set_quick_repair(self.quick_repair);
+            // Saves the allocator's state, at a second fsync: opening after a crash then does not
+            // read the whole file.
+            txn.set_quick_repair(true);
             let value = write(&txn)?;
             txn.commit().map_err(Error::db(what))?;
             Ok(value)
         });
         drop(guard);
-        if result.is_err() {
-            // Before the file is closed: whoever opens it anew must know.
-            self.failed_writes.fetch_add(1, Ordering::SeqCst);
-        }
         self.close_after(&result);
         result
-    }
-
-    /// How many writes failed.
-    pub(crate) fn failed_writes(&self) -> u64 {
-        self.failed_writes.load(Ordering::SeqCst)
     }
 
     /// Runs `read` in a read transaction.
@@ -252,8 +232,6 @@ pub(crate) fn guarded<T>(
 
 impl std::fmt::Debug for DbFile {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("DbFile")
-            .field("quick_repair", &self.quick_repair)
-            .finish_non_exhaustive()
+        f.debug_struct("DbFile").finish_non_exhaustive()
     }
 }

@@ -1,24 +1,13 @@
 //! What a commit writes: its events as one row, as they are, to be sealed into blocks later.
 //!
 //! The hot rows are also kept in memory, bounded, so that neither searching nor sealing reads
-//! their file: it is read only when the store opens.
+//! the log: it is read only when the store opens.
 
 use hark_api::{Event, EventId, Timestamp};
-use redb::{ReadableTable, TableDefinition};
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::Error;
-use crate::files::DbFile;
 use crate::row::{self, Before, Row};
 use crate::wire::{Malformed, Put, Read, Take};
-
-/// First id → the row of a commit.
-const HOT: TableDefinition<'static, u64, &'static [u8]> = TableDefinition::new("hot");
-
-/// Single numbers.
-const META: TableDefinition<'static, &'static str, u64> = TableDefinition::new("meta");
-/// The last id that was ever removed from here: ids go on from it even where all else is lost.
-const META_LAST: &str = "last";
 
 /// The form of a row; the first byte of each.
 const FORM: u8 = 1;
@@ -26,6 +15,8 @@ const FORM: u8 = 1;
 /// The events of one commit.
 #[derive(Debug)]
 pub(crate) struct HotRow {
+    /// The last id that was given before these.
+    pub(crate) before: EventId,
     pub(crate) first: EventId,
     pub(crate) last: EventId,
     pub(crate) count: usize,
@@ -35,7 +26,8 @@ pub(crate) struct HotRow {
 }
 
 impl HotRow {
-    /// Encodes the events of a commit; `None` where there are none. Ids must ascend.
+    /// Encodes the events of a commit; `None` where there are none. Ids must ascend. What was
+    /// given before is for the caller to fill in.
     pub(crate) fn encode(events: &[Event]) -> Option<Self> {
         let (first, last) = (events.first()?.id, events.last()?.id);
         // 200 bytes are usual for an event; the buffer is kept, so it is trimmed below.
@@ -53,6 +45,7 @@ impl HotRow {
         bytes.put_slice(&sum.to_le_bytes());
         bytes.shrink_to_fit();
         Some(Self {
+            before: EventId(0),
             first,
             last,
             count: events.len(),
@@ -62,7 +55,7 @@ impl HotRow {
         })
     }
 
-    /// Takes over what was read from the file.
+    /// Takes over what was read from a file.
     pub(crate) fn decode(bytes: &[u8]) -> Read<Self> {
         let (body, sum) = bytes
             .split_last_chunk::<8>()
@@ -71,6 +64,7 @@ impl HotRow {
             return Err(Malformed("its checksum is wrong"));
         }
         let mut found = Self {
+            before: EventId(0),
             first: EventId(u64::MAX),
             last: EventId(0),
             count: 0,
@@ -96,7 +90,7 @@ impl HotRow {
         Ok(found)
     }
 
-    /// As it is written to the file.
+    /// As it is written.
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes
     }
@@ -128,75 +122,4 @@ impl HotRow {
             Some(row)
         })
     }
-}
-
-/// What the file has.
-#[derive(Debug, Default)]
-pub(crate) struct Loaded {
-    pub(crate) rows: Vec<HotRow>,
-    /// The first ids of rows that are damaged.
-    pub(crate) damaged: Vec<EventId>,
-    /// The last id that was ever removed.
-    pub(crate) removed: EventId,
-}
-
-pub(crate) fn load(file: &DbFile) -> Result<Loaded, Error> {
-    let what = "reading the hot events";
-    file.read(what, |txn| {
-        let mut loaded = Loaded::default();
-        match txn.open_table(META) {
-            Ok(meta) => {
-                let last = meta.get(META_LAST).map_err(Error::db(what))?;
-                loaded.removed = EventId(last.map_or(0, |last| last.value()));
-            }
-            Err(redb::TableError::TableDoesNotExist(_)) => {}
-            Err(error) => return Err(Error::db(what)(error)),
-        }
-        let table = match txn.open_table(HOT) {
-            Ok(table) => table,
-            Err(redb::TableError::TableDoesNotExist(_)) => return Ok(loaded),
-            Err(error) => return Err(Error::db(what)(error)),
-        };
-        for entry in table.iter().map_err(Error::db(what))? {
-            let (key, value) = entry.map_err(Error::db(what))?;
-            match HotRow::decode(value.value()) {
-                Ok(row) => loaded.rows.push(row),
-                Err(_) => loaded.damaged.push(EventId(key.value())),
-            }
-        }
-        Ok(loaded)
-    })
-}
-
-/// Writes a row, and removes those that begin before `below`.
-pub(crate) fn write(
-    txn: &redb::WriteTransaction,
-    row: Option<&HotRow>,
-    below: EventId,
-) -> Result<(), Error> {
-    let what = "writing events";
-    let mut table = txn.open_table(HOT).map_err(Error::db(what))?;
-    if let Some(row) = row {
-        table
-            .insert(row.first.0, row.bytes())
-            .map_err(Error::db(what))?;
-    }
-    if below.0 > 0 {
-        table
-            .retain_in(..below.0, |_, _| false)
-            .map_err(Error::db(what))?;
-        let mut meta = txn.open_table(META).map_err(Error::db(what))?;
-        meta.insert(META_LAST, below.0 - 1)
-            .map_err(Error::db(what))?;
-    }
-    Ok(())
-}
-
-/// Removes rows that begin after `last`.
-pub(crate) fn remove_after(txn: &redb::WriteTransaction, last: EventId) -> Result<(), Error> {
-    let what = "recovering the hot events";
-    let mut table = txn.open_table(HOT).map_err(Error::db(what))?;
-    table
-        .retain_in(last.0 + 1.., |_, _| false)
-        .map_err(Error::db(what))
 }

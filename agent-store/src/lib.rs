@@ -8,14 +8,17 @@
 mod backup;
 mod block;
 mod check;
+mod commit;
 mod cursor;
 mod error;
 #[cfg(test)]
 mod faults;
 mod files;
+mod format_1;
 mod hot;
 mod index;
 mod lock;
+mod log;
 mod maintain;
 mod ndjson;
 mod options;
@@ -49,6 +52,11 @@ pub mod fuzz {
     /// Reads bytes as a block's data, past the checksum, and every event in it.
     pub fn read_block(bytes: &[u8]) {
         crate::block::read_all(bytes);
+    }
+
+    /// Reads bytes as a file of the log, and every event in it.
+    pub fn read_log(bytes: &[u8]) {
+        crate::log::read_all(bytes);
     }
 }
 

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use hark_api::{EventId, Timestamp};
 
 use crate::index::BlockRef;
+use crate::log::Log;
 use crate::seal::Sealer;
 use crate::store::{Inner, bytes_on_disk, lock};
 use crate::{Error, Maintenance, Step, records, replies, sealed, series};
@@ -17,8 +18,6 @@ pub(crate) struct Sealing {
     sealer: Mutex<Sealer>,
     /// So many hot events are likely to fill a block.
     fill: AtomicU64,
-    /// Hot rows that begin before this id can go; 0 for none.
-    below: AtomicU64,
     shared: Arc<Signal>,
     thread: Mutex<Option<JoinHandle<()>>>,
     /// Why the last sealing failed.
@@ -46,6 +45,8 @@ struct Signal {
 #[derive(Clone, Copy, Debug, Default)]
 struct Wanted {
     seal: bool,
+    /// Also what fills no block, as there is no room for more.
+    all: bool,
     stop: bool,
 }
 
@@ -55,7 +56,6 @@ impl Sealing {
         Ok(Self {
             fill: AtomicU64::new(sealer.fill() as u64),
             sealer: Mutex::new(sealer),
-            below: AtomicU64::new(0),
             shared: Arc::default(),
             thread: Mutex::default(),
             failed: Mutex::default(),
@@ -64,18 +64,10 @@ impl Sealing {
         })
     }
 
-    /// Tells the sealer how many hot events there are now.
-    pub(crate) fn committed(&self, hot_events: u64) {
-        if hot_events >= self.fill.load(Ordering::Relaxed) {
-            self.wake();
-        }
-    }
-
-    fn wake(&self) {
-        let mut wanted = lock(&self.shared.state);
-        if !wanted.seal {
-            wanted.seal = true;
-            self.shared.wake.notify_one();
+    /// Tells the sealer how many hot events there are now, and whether the log has little room.
+    pub(crate) fn committed(&self, hot_events: u64, short: bool) {
+        if short || hot_events >= self.fill.load(Ordering::Relaxed) {
+            lock(&self.shared.state).want(&self.shared.wake, short);
         }
     }
 
@@ -98,19 +90,15 @@ impl Sealing {
         self.shared.wake.notify_one();
         self.shared.room.notify_all();
     }
+}
 
-    /// The id below which hot rows can go, which the caller now removes.
-    pub(crate) fn take_sealed(&self) -> EventId {
-        EventId(self.below.swap(0, Ordering::AcqRel))
-    }
-
-    /// What was taken was not removed.
-    pub(crate) fn put_sealed(&self, below: EventId) {
-        self.below.fetch_max(below.0, Ordering::AcqRel);
-    }
-
-    pub(crate) fn has_sealed(&self) -> bool {
-        self.below.load(Ordering::Acquire) > 0
+impl Wanted {
+    fn want(&mut self, wake: &Condvar, all: bool) {
+        self.all |= all;
+        if !self.seal {
+            self.seal = true;
+            wake.notify_one();
+        }
     }
 }
 
@@ -134,7 +122,7 @@ pub(crate) fn start_sealer(inner: &Arc<Inner>) -> Result<(), Error> {
     let shared = Arc::clone(&inner.sealing.shared);
     let run = move || {
         loop {
-            {
+            let all = {
                 let state = lock(&shared.state);
                 let mut state = shared
                     .wake
@@ -144,9 +132,10 @@ pub(crate) fn start_sealer(inner: &Arc<Inner>) -> Result<(), Error> {
                     return;
                 }
                 state.seal = false;
-            }
+                std::mem::take(&mut state.all)
+            };
             let Some(inner) = weak.upgrade() else { return };
-            if let Err(error) = inner.noting(|| inner.seal(false)) {
+            if let Err(error) = inner.noting(|| inner.seal(all)) {
                 tracing::error!(%error, "sealing failed; it is tried again with the next events");
             }
             shared.room.notify_all();
@@ -157,7 +146,7 @@ pub(crate) fn start_sealer(inner: &Arc<Inner>) -> Result<(), Error> {
         .spawn(run)
         .map_err(Error::io("starting the sealer"))?;
     *lock(&inner.sealing.thread) = Some(thread);
-    inner.sealing.committed(inner.index().hot_events);
+    inner.sealing.committed(inner.index().hot_events, false);
     Ok(())
 }
 
@@ -165,13 +154,16 @@ pub(crate) fn start_sealer(inner: &Arc<Inner>) -> Result<(), Error> {
 const PATIENCE: Duration = Duration::from_secs(10);
 
 impl Inner {
-    /// Waits while events that are not sealed fill the memory that they may have.
-    pub(crate) fn wait_for_room(&self) -> Result<(), Error> {
-        let full = || self.index().hot_bytes > self.options().hot_bytes;
+    /// Waits while events that are not sealed fill the memory that they may have, or leave no
+    /// room for so many bytes in the log.
+    pub(crate) fn wait_for_room(&self, log: &Log, size: u64) -> Result<(), Error> {
+        let full = || {
+            self.index().hot_bytes > self.options().hot_bytes
+                || !log.has_room(size, self.index().sealed, self.log_bound())
+        };
         if !full() {
             return Ok(());
         }
-        self.sealing.wake();
         let deadline = Instant::now() + PATIENCE;
         let mut state = lock(&self.sealing.shared.state);
         while full() {
@@ -181,7 +173,9 @@ impl Inner {
                 let reason = reason.unwrap_or_else(|| "the disk is too slow".to_owned());
                 return Err(Error::Behind(reason));
             }
-            // A failed sealing is tried again, in case there is space by now.
+            // Few large events may fill no block. A failed sealing is tried again, in case there is
+            // space by now.
+            state.want(&self.sealing.shared.wake, true);
             let wait = left.min(Duration::from_millis(100));
             state = self
                 .sealing
@@ -190,10 +184,6 @@ impl Inner {
                 .wait_timeout(state, wait)
                 .unwrap_or_else(PoisonError::into_inner)
                 .0;
-            if !state.seal && !state.stop {
-                state.seal = true;
-                self.sealing.shared.wake.notify_one();
-            }
         }
         Ok(())
     }
@@ -212,7 +202,13 @@ impl Inner {
                 Ok(None) => break Ok(events),
                 Err(error) => break Err(error),
             };
-            if let Err(error) = sealed::write(&self.main, &batch.blocks) {
+            // With the replies of their commits: the log may be overwritten up to here.
+            let replies = lock(&self.fresh).up_to(batch.last);
+            let written = self.main.write("writing blocks", |txn| {
+                replies::put(txn, &replies)?;
+                sealed::insert(txn, &batch.blocks)
+            });
+            if let Err(error) = written {
                 break Err(error);
             }
             let blocks: Vec<_> = batch
@@ -221,7 +217,8 @@ impl Inner {
                 .map(|block| BlockRef::from(&block.head))
                 .collect();
             events += batch.events;
-            self.forget_hot(|index| index.add_blocks(&blocks, batch.last));
+            self.index_mut().add_blocks(&blocks, batch.last);
+            lock(&self.fresh).remove_up_to(batch.last);
             self.sealing.shared.room.notify_all();
         };
         self.sealing
@@ -229,17 +226,6 @@ impl Inner {
             .store(sealer.fill() as u64, Ordering::Relaxed);
         *lock(&self.sealing.failed) = result.as_ref().err().map(Error::to_string);
         result
-    }
-
-    /// Changes the index so that hot rows go, and has the next commit remove them from the file.
-    fn forget_hot(&self, change: impl FnOnce(&mut crate::index::Index)) {
-        let mut index = self.index_mut();
-        change(&mut index);
-        let below = index
-            .hot
-            .first()
-            .map_or(index.last.0 + 1, |row| row.first.0);
-        self.sealing.put_sealed(EventId(below));
     }
 
     pub(crate) fn maintain(&self, now: Timestamp) -> Result<Maintenance, Error> {
@@ -256,13 +242,13 @@ impl Inner {
         done.sealed = self.seal(false)?;
         done.expired = self.expire(ago(options.max_age))? + self.shrink(options.max_bytes)?;
         self.expire_series(now, &options)?;
-        self.trim_hot()?;
         let bounds = replies::Bounds {
             oldest: ago(options.reply_age),
             count: options.max_replies,
             bytes: options.max_reply_bytes,
         };
-        replies::trim(&self.hot, bounds)?;
+        self.keep_replies(bounds)?;
+        self.make_spare()?;
         records::trim_incidents(&self.main, ago(options.max_age))?;
         done.freed = self.compact()?;
         Ok(done)
@@ -288,13 +274,37 @@ impl Inner {
         if let Some(last) = last {
             // The sealer must not be at work on what goes.
             let _sealer = lock(&self.sealing.sealer);
-            self.forget_hot(|index| {
+            // It may have been while this waited.
+            if last > self.index().sealed {
+                let replies = lock(&self.fresh).up_to(last);
+                self.main.write("removing events", |txn| {
+                    replies::put(txn, &replies)?;
+                    sealed::set_sealed(txn, last)
+                })?;
+                let mut index = self.index_mut();
                 let before = index.hot_events;
                 index.add_blocks(&[], last);
                 events += before - index.hot_events;
-            });
+                drop(index);
+                lock(&self.fresh).remove_up_to(last);
+            }
         }
         Ok(events)
+    }
+
+    /// Makes the next file of the log where there is none, so that no commit waits for that.
+    fn make_spare(&self) -> Result<(), Error> {
+        let (sealed, bound) = (self.index().sealed, self.log_bound());
+        let spare = lock(&self.committing).log.spare(sealed, bound);
+        if let Some(spare) = spare {
+            match spare.make() {
+                Ok(medium) => lock(&self.committing).log.add_spare(&spare, medium),
+                // Commits can do without until they fill the files that there are.
+                Err(error) if error.is_full() => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
     }
 
     /// Removes what is too old of the series; looked at every few minutes.
@@ -323,7 +333,7 @@ impl Inner {
         let max_bytes = max_bytes.max(MIN_BYTES);
         let blocks = Arc::clone(&self.index().blocks);
         let used: u64 = blocks.iter().map(|block| block.disk).sum();
-        let beside = file_len(&self.dir.join("hot.redb")) + lock(&self.sealing.series).bytes;
+        let beside = self.log_bytes() + self.bytes_beside_blocks()?;
         // Free pages, half-full pages of the trees and what is written before old pages are free
         // again: measured to stay under a tenth.
         let allowed = (max_bytes - max_bytes / 8).saturating_sub(beside);
@@ -359,28 +369,26 @@ impl Inner {
         if !due {
             return Ok(0);
         }
+        let blocks: u64 = self.index().blocks.iter().map(|block| block.disk).sum();
+        let used = blocks + self.bytes_beside_blocks()?;
+        if file_len(&self.dir.join("main.redb")) <= (used * 2).max(WORTH) {
+            return Ok(0);
+        }
         let before = bytes_on_disk(&self.dir);
-        let (used, hot_used) = {
-            let index = self.index();
-            let used: u64 = index.blocks.iter().map(|block| block.disk).sum();
-            (used, index.hot_bytes as u64)
-        };
-        let wasteful =
-            |name: &str, used: u64| file_len(&self.dir.join(name)) > (used * 2).max(WORTH);
-        let (main, hot) = (
-            wasteful("main.redb", used),
-            wasteful("hot.redb", hot_used * 2),
-        );
-        if main || hot {
-            *lock(&self.sealing.compacted) = Some(Instant::now());
-        }
-        if main {
-            self.main.compact()?;
-        }
-        if hot {
-            self.hot.compact()?;
-        }
+        *lock(&self.sealing.compacted) = Some(Instant::now());
+        self.main.compact()?;
         Ok(before.saturating_sub(bytes_on_disk(&self.dir)))
+    }
+
+    fn log_bytes(&self) -> u64 {
+        lock(&self.committing).log.bytes()
+    }
+
+    /// What series and replies take in the database, about.
+    fn bytes_beside_blocks(&self) -> Result<u64, Error> {
+        // Keys are there twice, and pages are not full.
+        let replies = replies::stored_bytes(&self.main)? * 2;
+        Ok(lock(&self.sealing.series).bytes + replies)
     }
 }
 

@@ -13,7 +13,8 @@ pub struct Options {
     /// Memory for pages of the database, in bytes.
     pub cache_bytes: usize,
     /// Memory for events that are committed but not yet sealed into blocks, in bytes; when it is
-    /// full, commits wait for the sealer.
+    /// full, commits wait for the sealer. The log of commits takes at most twice as much on disk, at
+    /// most an eighth of `max_bytes`, and at least 8 MiB.
     pub hot_bytes: usize,
     /// How long samples of every second are kept.
     pub series_1s: Duration,

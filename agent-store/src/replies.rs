@@ -1,7 +1,10 @@
 //! What was answered to requests with an idempotency key, kept so that a repeated request gets
 //! the same answer and stores nothing.
 
-use hark_api::Timestamp;
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
+
+use hark_api::{EventId, Timestamp};
 use redb::{ReadableTable as _, ReadableTableMetadata as _, TableDefinition};
 
 use crate::Error;
@@ -60,9 +63,11 @@ pub(crate) struct Bounds {
     pub(crate) bytes: u64,
 }
 
-/// Writes replies within a commit.
+pub(crate) const WRITING: &str = "writing replies";
+
+/// Writes replies, newer ones last.
 pub(crate) fn put(txn: &redb::WriteTransaction, replies: &[Reply]) -> Result<(), Error> {
-    let what = "writing a reply";
+    let what = WRITING;
     if replies.is_empty() {
         return Ok(());
     }
@@ -100,57 +105,91 @@ fn set_bytes(txn: &redb::WriteTransaction, bytes: u64) -> Result<(), Error> {
     Ok(())
 }
 
-/// What a failed commit may have left on the disk.
+/// Replies that are in the log only.
 #[derive(Debug, Default)]
-pub(crate) struct Doubt {
-    /// The keys of its replies.
-    pub(crate) keys: Vec<String>,
-    /// How many failed writes of the hot file are cleared up.
-    pub(crate) settled: u64,
+pub(crate) struct Fresh {
+    /// By the last id of their commit.
+    by_commit: BTreeMap<EventId, Vec<Reply>>,
+    /// The last commit that has a reply to a key.
+    by_key: HashMap<String, EventId>,
 }
 
-impl Inner {
-    /// The reply to a key, never one whose events were not stored after all.
-    pub(crate) fn reply(&self, key: &str) -> Result<Option<Reply>, Error> {
-        loop {
-            if self.in_doubt() {
-                let _commits = lock(&self.committing);
-                if self.in_doubt() {
-                    self.recover_hot()?;
+impl Fresh {
+    /// Takes the replies of a commit, whose last id is given.
+    pub(crate) fn add(&mut self, commit: EventId, replies: Vec<Reply>) {
+        if replies.is_empty() {
+            return;
+        }
+        for reply in &replies {
+            self.by_key.insert(reply.key.clone(), commit);
+        }
+        self.by_commit.insert(commit, replies);
+    }
+
+    /// The replies of one commit.
+    pub(crate) fn of(&self, commit: EventId) -> Vec<Reply> {
+        self.by_commit.get(&commit).cloned().unwrap_or_default()
+    }
+
+    fn get(&self, key: &str) -> Option<Reply> {
+        let commit = self.by_key.get(key)?;
+        let replies = self.by_commit.get(commit)?;
+        replies.iter().rfind(|reply| reply.key == key).cloned()
+    }
+
+    /// The last commit with replies.
+    fn last(&self) -> Option<EventId> {
+        self.by_commit.keys().next_back().copied()
+    }
+
+    /// The replies of all commits up to one, in order.
+    pub(crate) fn up_to(&self, last: EventId) -> Vec<Reply> {
+        let commits = self.by_commit.range(..=last);
+        commits.flat_map(|(_, replies)| replies).cloned().collect()
+    }
+
+    /// Forgets the replies of all commits up to one.
+    pub(crate) fn remove_up_to(&mut self, last: EventId) {
+        let rest = self.by_commit.split_off(&EventId(last.0 + 1));
+        let gone = std::mem::replace(&mut self.by_commit, rest);
+        for (commit, replies) in gone {
+            for reply in replies {
+                if self.by_key.get(&reply.key) == Some(&commit) {
+                    self.by_key.remove(&reply.key);
                 }
-            }
-            let failed = self.hot.failed_writes();
-            let reply = get(&self.hot, key)?;
-            if self.hot.failed_writes() == failed && !self.in_doubt() {
-                return Ok(reply);
             }
         }
     }
 }
 
-/// Removes the replies to some keys, where they are.
-pub(crate) fn remove(txn: &redb::WriteTransaction, keys: &[String]) -> Result<(), Error> {
-    let what = "removing replies";
-    if keys.is_empty() {
-        return Ok(());
+impl Inner {
+    /// The reply to a key, where one is kept.
+    pub(crate) fn reply(&self, key: &str) -> Result<Option<Reply>, Error> {
+        // In this order: replies go from the log into the database, and are in both meanwhile.
+        let fresh = lock(&self.fresh).get(key);
+        match fresh {
+            Some(reply) => Ok(Some(reply)),
+            None => get(&self.main, key),
+        }
     }
-    let mut by_key = txn.open_table(REPLIES).map_err(Error::db(what))?;
-    let mut by_time = txn.open_table(REPLIES_BY_TIME).map_err(Error::db(what))?;
-    let mut bytes = bytes(txn)?;
-    for key in keys {
-        let reply = by_key.remove(key.as_str()).map_err(Error::db(what))?;
-        let Some((time, size)) = reply.map(|reply| {
-            let (time, body) = reply.value();
-            (time, Reply::size(key, body))
-        }) else {
-            continue;
-        };
-        bytes = bytes.saturating_sub(size);
-        by_time
-            .remove((time, key.as_str()))
-            .map_err(Error::db(what))?;
+
+    /// Brings what replies there are in the log only into the database, and keeps to the bounds.
+    pub(crate) fn keep_replies(&self, bounds: Bounds) -> Result<(), Error> {
+        {
+            // Sealing does the same: an older reply must not come after a newer one.
+            let _sealer = self.sealing.pause();
+            let (last, replies) = {
+                let fresh = lock(&self.fresh);
+                let Some(last) = fresh.last() else {
+                    return trim(&self.main, bounds);
+                };
+                (last, fresh.up_to(last))
+            };
+            self.main.write(WRITING, |txn| put(txn, &replies))?;
+            lock(&self.fresh).remove_up_to(last);
+        }
+        trim(&self.main, bounds)
     }
-    set_bytes(txn, bytes)
 }
 
 fn get(file: &DbFile, key: &str) -> Result<Option<Reply>, Error> {
@@ -173,15 +212,56 @@ fn get(file: &DbFile, key: &str) -> Result<Option<Reply>, Error> {
     })
 }
 
-/// Forgets the oldest replies until the rest is within the bounds. How many went.
-pub(crate) fn trim(file: &DbFile, bounds: Bounds) -> Result<u64, Error> {
-    let mut gone = 0;
+/// What all replies in the database take, keys included, in bytes.
+pub(crate) fn stored_bytes(file: &DbFile) -> Result<u64, Error> {
+    let what = "reading the size of the replies";
+    file.read(what, |txn| match txn.open_table(REPLY_BYTES) {
+        Ok(table) => {
+            let bytes = table.get(()).map_err(Error::db(what))?;
+            Ok(bytes.map_or(0, |bytes| bytes.value()))
+        }
+        Err(redb::TableError::TableDoesNotExist(_)) => Ok(0),
+        Err(error) => Err(Error::db(what)(error)),
+    })
+}
+
+/// Reads some replies of a database: the first, or those after a key, in order of their keys.
+pub(crate) fn some(file: &DbFile, after: Option<&str>, count: usize) -> Result<Vec<Reply>, Error> {
+    let what = "reading replies";
+    let from = (
+        after.map_or(Bound::Unbounded, Bound::Excluded),
+        Bound::Unbounded,
+    );
+    file.read(what, |txn| {
+        let table = match txn.open_table(REPLIES) {
+            Ok(table) => table,
+            Err(redb::TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
+            Err(error) => return Err(Error::db(what)(error)),
+        };
+        let range = table.range::<&str>(from).map_err(Error::db(what))?;
+        let read = |entry: Result<_, redb::StorageError>| {
+            let (key, value): (
+                redb::AccessGuard<'_, &str>,
+                redb::AccessGuard<'_, (i64, &[u8])>,
+            ) = entry.map_err(Error::db(what))?;
+            let (time, body) = value.value();
+            Ok(Reply {
+                key: key.value().to_owned(),
+                time: Timestamp::from_nanos(time),
+                body: body.to_owned(),
+            })
+        };
+        range.take(count).map(read).collect()
+    })
+}
+
+/// Forgets the oldest replies until the rest is within the bounds.
+fn trim(file: &DbFile, bounds: Bounds) -> Result<(), Error> {
     loop {
         let due = due(file, bounds)?;
         if due.is_empty() {
-            return Ok(gone);
+            return Ok(());
         }
-        gone += due.len() as u64;
         forget(file, &due)?;
     }
 }

@@ -40,33 +40,12 @@ pub(crate) struct Opened {
 /// Makes the tables where they are missing, checks the format, lists the blocks.
 pub(crate) fn open(file: &DbFile) -> Result<Opened, Error> {
     let what = "opening the blocks";
-    let format = file.read(what, |txn| match txn.open_table(META) {
-        Ok(meta) => Ok(meta
-            .get(META_FORMAT)
-            .map_err(Error::db(what))?
-            .map(|f| f.value())),
-        Err(redb::TableError::TableDoesNotExist(_)) => Ok(None),
-        Err(error) => Err(Error::db(what)(error)),
-    })?;
-    match format {
+    match format(file)? {
         Some(format) => migrate(file, format)?,
-        None => file.write("making the store", |txn| {
-            let what = "making the store";
-            for table in [BLOCKS, HEADS, TOKENS, DAMAGED] {
-                txn.open_table(table).map_err(Error::db(what))?;
-            }
-            let mut meta = txn.open_table(META).map_err(Error::db(what))?;
-            meta.insert(META_FORMAT, u64::from(FORMAT))
-                .map_err(Error::db(what))?;
-            Ok(())
-        })?,
+        None => make(file, FORMAT)?,
     }
+    let sealed = sealed(file)?;
     file.read(what, |txn| {
-        let meta = txn.open_table(META).map_err(Error::db(what))?;
-        let sealed = meta
-            .get(META_SEALED)
-            .map_err(Error::db(what))?
-            .map_or(0, |id| id.value());
         let heads = txn.open_table(HEADS).map_err(Error::db(what))?;
         let (mut blocks, mut broken) = (Vec::new(), Vec::new());
         for entry in heads.iter().map_err(Error::db(what))? {
@@ -80,34 +59,89 @@ pub(crate) fn open(file: &DbFile) -> Result<Opened, Error> {
         let damaged = redb::ReadableTableMetadata::len(&damaged).map_err(Error::db(what))?;
         Ok(Opened {
             blocks,
-            sealed: EventId(sealed),
+            sealed,
             damaged,
             broken,
         })
     })
 }
 
+/// The format of a store; `None` where it is not made yet.
+fn format(file: &DbFile) -> Result<Option<u32>, Error> {
+    let what = "reading the format";
+    let number = |format: u64| u32::try_from(format).unwrap_or(u32::MAX);
+    file.read(what, |txn| match txn.open_table(META) {
+        Ok(meta) => {
+            let format = meta.get(META_FORMAT).map_err(Error::db(what))?;
+            Ok(format.map(|format| number(format.value())))
+        }
+        Err(redb::TableError::TableDoesNotExist(_)) => Ok(None),
+        Err(error) => Err(Error::db(what)(error)),
+    })
+}
+
+/// Makes the tables.
+fn make(file: &DbFile, format: u32) -> Result<(), Error> {
+    let what = "making the store";
+    file.write(what, |txn| {
+        for table in [BLOCKS, HEADS, TOKENS, DAMAGED] {
+            txn.open_table(table).map_err(Error::db(what))?;
+        }
+        set_format(txn, format)
+    })
+}
+
+fn set_format(txn: &WriteTransaction, format: u32) -> Result<(), Error> {
+    let what = "writing the format";
+    let mut meta = txn.open_table(META).map_err(Error::db(what))?;
+    meta.insert(META_FORMAT, u64::from(format))
+        .map_err(Error::db(what))?;
+    Ok(())
+}
+
 /// Brings a store of an earlier format to this one, a format at a time.
-fn migrate(file: &DbFile, found: u64) -> Result<(), Error> {
-    match u32::try_from(found) {
-        Ok(FORMAT) => Ok(()),
-        // Heads with sets of 64 instead of 32. Those that there are stay as they are, and readable.
-        Ok(1) => set_format(file, 2),
-        // The next format adds its step here: `Ok(2) => …, then the next`.
+fn migrate(file: &DbFile, found: u32) -> Result<(), Error> {
+    match found {
+        FORMAT => Ok(()),
+        // What format 1 has beside this file is taken over before; a backup has only this file.
+        1 => end_migration(file, EventId(0)),
         found => Err(Error::Format {
-            found: found.unwrap_or(u32::MAX),
+            found,
             known: FORMAT,
         }),
     }
 }
 
-fn set_format(file: &DbFile, format: u32) -> Result<(), Error> {
-    let what = "noting the format";
-    file.write(what, |txn| {
-        let mut meta = txn.open_table(META).map_err(Error::db(what))?;
-        meta.insert(META_FORMAT, u64::from(format))
-            .map_err(Error::db(what))?;
-        Ok(())
+/// Prepares to take over the second database of format 1. Whether that was done already.
+pub(crate) fn begin_migration(file: &DbFile) -> Result<bool, Error> {
+    match format(file)? {
+        // This file was lost, that one is there.
+        None => make(file, 1).map(|()| false),
+        Some(1) => Ok(false),
+        Some(FORMAT) => Ok(true),
+        Some(found) => Err(Error::Format {
+            found,
+            known: FORMAT,
+        }),
+    }
+}
+
+/// From here on the store is no longer of format 1. `given` is the last id that was given before.
+pub(crate) fn end_migration(file: &DbFile, given: EventId) -> Result<(), Error> {
+    let last = sealed(file)?.max(given);
+    file.write("migrating the store", |txn| {
+        set_sealed(txn, last)?;
+        set_format(txn, FORMAT)
+    })
+}
+
+/// The id up to which everything is sealed, or was removed.
+pub(crate) fn sealed(file: &DbFile) -> Result<EventId, Error> {
+    let what = "opening the blocks";
+    file.read(what, |txn| {
+        let meta = txn.open_table(META).map_err(Error::db(what))?;
+        let sealed = meta.get(META_SEALED).map_err(Error::db(what))?;
+        Ok(EventId(sealed.map_or(0, |id| id.value())))
     })
 }
 
@@ -126,11 +160,6 @@ pub(crate) fn check_format(txn: &ReadTransaction) -> Result<(), Error> {
         found: u32::try_from(format).unwrap_or(u32::MAX),
         known: FORMAT,
     })
-}
-
-/// Writes blocks, in order of id; all up to the last of them is sealed then.
-pub(crate) fn write(file: &DbFile, sealed: &[Sealed]) -> Result<(), Error> {
-    file.write("writing blocks", |txn| insert(txn, sealed))
 }
 
 /// Inserts blocks, in order of id, and records that they are sealed.

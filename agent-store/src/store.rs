@@ -2,21 +2,21 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
-use std::time::{Duration, Instant};
 
 use hark_api::{Event, EventId, SeriesKey, StoreStatus, Timestamp};
 
 use crate::check::Check;
+use crate::commit::Commits;
 use crate::files::{self, DbFile};
-use crate::hot::{self, HotRow};
 use crate::index::Index;
 use crate::lock::Lock;
+use crate::log::{self, Log, Place};
 use crate::maintain::{self, Sealing};
 use crate::query::{self, EventQuery, Findings, Page, Stats, StatsQuery};
 use crate::records::{self, Incident, IncidentId};
 use crate::replies::{self, Reply};
 use crate::series::{self, Recorder};
-use crate::{Error, Options, Point, SeriesInfo, Step, sealed};
+use crate::{Error, Options, Point, SeriesInfo, Step, format_1, sealed};
 
 /// The events, series, incidents and detector models of one host. Cheap to clone; all clones are
 /// one store.
@@ -37,14 +37,12 @@ pub struct Maintenance {
 #[derive(Debug)]
 pub(crate) struct Inner {
     pub(crate) dir: PathBuf,
-    pub(crate) hot: DbFile,
     pub(crate) main: DbFile,
     options: RwLock<Options>,
     index: RwLock<Index>,
     /// Held by the one commit that is under way.
     pub(crate) committing: Mutex<Commits>,
-    /// What failed commits may have left in the hot file.
-    doubt: Mutex<replies::Doubt>,
+    pub(crate) fresh: Mutex<replies::Fresh>,
     pub(crate) sealing: Sealing,
     /// Blocks found damaged, to be set aside.
     pub(crate) damaged: Mutex<Vec<EventId>>,
@@ -53,16 +51,8 @@ pub(crate) struct Inner {
     _lock: Lock,
 }
 
-/// How commits went.
-#[derive(Debug, Default)]
-pub(crate) struct Commits {
-    count: u64,
-    /// How long the last ones took, in a ring.
-    latencies: Vec<Duration>,
-}
-
-/// How many commits the latencies in the status are of.
-const LATENCIES: usize = 1024;
+/// The directory of the log, in that of the store.
+pub(crate) const LOG: &str = "log";
 
 impl Store {
     /// Opens the store in the directory `path`; makes both where they are missing.
@@ -73,37 +63,40 @@ impl Store {
     pub fn open(path: &Path, options: Options) -> Result<Self, Error> {
         create_private(path)?;
         let lock = Lock::take(path)?;
-        let notes = Arc::default();
-        let file = |name, cache| files::open_file(&path.join(name), cache, Arc::clone(&notes));
-        let hot = file("hot.redb", options.cache_bytes / 4);
-        let main = file("main.redb", options.cache_bytes);
-        let store = Self::open_with(path, lock, hot, main, options)?;
-        for note in notes
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .drain(..)
-        {
-            store.0.index_mut().damaged += 1;
-            *self::lock(&store.0.last_error) = Some((Timestamp::now(), note));
+        let notes = files::Notes::default();
+        let file = |name: &str| {
+            let (path, notes) = (path.join(name), Arc::clone(&notes));
+            files::open_file(&path, options.cache_bytes, notes)
+        };
+        let main = DbFile::new(file("main.redb"))?;
+        let hot = path.join(format_1::HOT_FILE);
+        if hot.try_exists().map_err(Error::io("opening the store"))? {
+            let damaged = format_1::migrate(&main, &hot, file(format_1::HOT_FILE))?;
+            self::lock(&notes).extend(damaged);
+        }
+        let log = log::Directory::open(&path.join(LOG)).map_err(Error::io("opening the log"))?;
+        let store = Self::open_with(path, lock, main, Arc::new(log), log::FILE, options)?;
+        for note in self::lock(&notes).drain(..) {
+            store.0.note_damage(note);
         }
         Ok(store)
     }
 
+    /// Opens what is there; the files of the log that are made have `log_file` bytes.
     pub(crate) fn open_with(
         dir: &Path,
         lock: Lock,
-        hot: files::Open,
-        main: files::Open,
+        main: DbFile,
+        log: Arc<dyn Place>,
+        log_file: u64,
         options: Options,
     ) -> Result<Self, Error> {
-        let hot = DbFile::new(hot, false)?;
-        let main = DbFile::new(main, true)?;
         let opened = sealed::open(&main)?;
-        let loaded = hot::load(&hot)?;
+        let (log, loaded) = Log::open(log, log_file, opened.sealed)?;
         let recorder = Recorder::open(&main)?;
         let mut index = Index {
-            damaged: opened.damaged + (opened.broken.len() + loaded.damaged.len()) as u64,
-            last: loaded.removed.max(opened.sealed),
+            damaged: opened.damaged + opened.broken.len() as u64,
+            last: loaded.last.max(opened.sealed),
             sealed: opened.sealed,
             ..Index::default()
         };
@@ -111,20 +104,31 @@ impl Store {
             index.add_hot(row);
         }
         index.add_blocks(&opened.blocks, opened.sealed);
+        let mut fresh = replies::Fresh::default();
+        for (commit, replies) in loaded.replies {
+            fresh.add(commit, replies);
+        }
         let store = Self(Arc::new(Inner {
             dir: dir.to_owned(),
-            hot,
             main,
             options: RwLock::new(options),
             index: RwLock::new(index),
-            committing: Mutex::default(),
-            doubt: Mutex::default(),
+            committing: Mutex::new(Commits::new(log)),
+            fresh: Mutex::new(fresh),
             sealing: Sealing::new()?,
             damaged: Mutex::new(opened.broken),
             last_error: Mutex::default(),
             series: Mutex::new(recorder),
             _lock: lock,
         }));
+        for damage in loaded.damaged {
+            tracing::error!("{damage}");
+            store.0.note_damage(damage);
+        }
+        // A disk that refuses must not keep what is there from being read: commits try again.
+        if let Err(error) = store.0.noting(|| store.0.recover_log()) {
+            tracing::error!(%error, "the log cannot be written");
+        }
         maintain::start_sealer(&store.0)?;
         Ok(store)
     }
@@ -150,32 +154,7 @@ impl Store {
     /// # Errors
     /// As [`Store::commit`]; [`Error::TooLarge`] for a reply beyond its bounds.
     pub fn commit_with(&self, events: &[Event], replies: &[Reply]) -> Result<(), Error> {
-        let inner = &*self.0;
-        let row = HotRow::encode(events);
-        for reply in replies {
-            reply.check()?;
-        }
-        let mut commits = lock(&inner.committing);
-        let mut last = inner.index().last;
-        for event in events {
-            if event.id <= last {
-                return Err(Error::IdOrder { id: event.id, last });
-            }
-            last = event.id;
-        }
-        inner.noting(|| inner.wait_for_room())?;
-        let started = Instant::now();
-        inner.noting(|| inner.write_hot(row.as_ref(), replies))?;
-        commits.add(started.elapsed());
-        let events = {
-            let mut index = inner.index_mut();
-            if let Some(row) = row {
-                index.add_hot(row);
-            }
-            index.hot_events
-        };
-        inner.sealing.committed(events);
-        Ok(())
+        self.0.commit(events, replies)
     }
 
     /// The reply to an idempotency key, where one is kept.
@@ -330,7 +309,7 @@ impl Store {
         let inner = &*self.0;
         let (commits, commit_latency) = {
             let commits = lock(&inner.committing);
-            (commits.count, commits.quantiles())
+            (commits.count(), commits.quantiles())
         };
         let index = inner.index();
         let hot = index
@@ -385,21 +364,6 @@ impl Store {
             .unwrap_or_else(PoisonError::into_inner) = options;
     }
 
-    /// Opens the database again after an error. Commits do so themselves; this is to learn
-    /// earlier whether it works again.
-    ///
-    /// # Errors
-    /// What the file system and the database still refuse.
-    pub fn reopen(&self) -> Result<(), Error> {
-        let _commits = lock(&self.0.committing);
-        self.0.noting(|| {
-            if self.0.hot.is_closed() {
-                self.0.recover_hot()?;
-            }
-            self.0.main.reopen()
-        })
-    }
-
     /// Writes what is buffered and closes the store. Other clones answer [`Error::Closed`].
     ///
     /// # Errors
@@ -411,11 +375,9 @@ impl Store {
             recorder.end_frame();
             recorder.write(&self.0.main)
         };
-        let trimmed = self.0.trim_hot();
-        let _commits = lock(&self.0.committing);
-        self.0.hot.shut();
+        lock(&self.0.committing).log.close();
         self.0.main.shut();
-        flushed.and(trimmed)
+        flushed
     }
 }
 
@@ -470,77 +432,9 @@ impl Inner {
         }
     }
 
-    fn write_hot(&self, row: Option<&HotRow>, replies: &[Reply]) -> Result<(), Error> {
-        if self.hot.is_closed() || self.in_doubt() {
-            self.recover_hot()?;
-        }
-        let below = self.sealing.take_sealed();
-        let result = self.hot.write("writing events", |txn| {
-            hot::write(txn, row, below)?;
-            replies::put(txn, replies)
-        });
-        if result.is_err() {
-            self.sealing.put_sealed(below);
-            let keys = replies.iter().map(|reply| reply.key.clone());
-            lock(&self.doubt).keys.extend(keys);
-        }
-        result
-    }
-
-    /// Removes hot rows that are sealed, without waiting for a commit to do so.
-    pub(crate) fn trim_hot(&self) -> Result<(), Error> {
-        let _commits = lock(&self.committing);
-        if self.sealing.has_sealed() {
-            self.write_hot(None, &[])
-        } else {
-            Ok(())
-        }
-    }
-
-    /// After an error it is unknown whether the failed commit reached the disk. It was not
-    /// acknowledged and may be repeated, so what there is of it goes.
-    pub(crate) fn recover_hot(&self) -> Result<(), Error> {
-        let last = self.index().last;
-        let failed = self.hot.failed_writes();
-        let keys = lock(&self.doubt).keys.clone();
-        self.hot.reopen()?;
-        self.hot.write("recovering the hot events", |txn| {
-            hot::remove_after(txn, last)?;
-            replies::remove(txn, &keys)
-        })?;
-        let mut doubt = lock(&self.doubt);
-        doubt.keys.clear();
-        doubt.settled = failed;
-        Ok(())
-    }
-
-    /// Whether a write failed of which it is not known whether it reached the disk.
-    pub(crate) fn in_doubt(&self) -> bool {
-        lock(&self.doubt).settled != self.hot.failed_writes()
-    }
-}
-
-impl Commits {
-    fn add(&mut self, latency: Duration) {
-        let at = (self.count % LATENCIES as u64) as usize;
-        self.count += 1;
-        match self.latencies.get_mut(at) {
-            Some(slot) => *slot = latency,
-            None => self.latencies.push(latency),
-        }
-    }
-
-    /// Median and 99th percentile, in seconds.
-    fn quantiles(&self) -> Option<(f64, f64)> {
-        let mut sorted = self.latencies.clone();
-        sorted.sort_unstable();
-        let at = |q: f64| {
-            let last = sorted.len().checked_sub(1)?;
-            sorted
-                .get((last as f64 * q).round() as usize)
-                .map(Duration::as_secs_f64)
-        };
-        at(0.5).zip(at(0.99))
+    fn note_damage(&self, what: String) {
+        self.index_mut().damaged += 1;
+        *lock(&self.last_error) = Some((Timestamp::now(), what));
     }
 }
 
@@ -559,14 +453,13 @@ pub(crate) fn create_private(dir: &Path) -> Result<(), Error> {
         .map_err(Error::io("making the data directory"))
 }
 
-/// Bytes that the files in a directory take on disk; sparse ones less than their length.
+/// Bytes that the files of a store take on disk; sparse ones less than their length.
 pub(crate) fn bytes_on_disk(dir: &Path) -> u64 {
     use std::os::unix::fs::MetadataExt as _;
-    let Ok(entries) = std::fs::read_dir(dir) else {
-        return 0;
-    };
-    entries
-        .flatten()
+    [dir, &dir.join(LOG)]
+        .into_iter()
+        .filter_map(|dir| std::fs::read_dir(dir).ok())
+        .flat_map(Iterator::flatten)
         .filter_map(|entry| entry.metadata().ok())
         .map(|m| m.blocks() * 512)
         .sum()

@@ -260,8 +260,12 @@ fn flipped_bits_are_noticed_and_never_answered() {
     for round in 0..40 {
         let hurt = dir.path().join("hurt");
         let _ = std::fs::remove_dir_all(&hurt);
-        std::fs::create_dir(&hurt).expect("made");
-        std::fs::copy(whole.join("hot.redb"), hurt.join("hot.redb")).expect("copied");
+        std::fs::create_dir_all(hurt.join("log")).expect("made");
+        for file in std::fs::read_dir(whole.join("log")).expect("read") {
+            let name = file.expect("read").file_name();
+            std::fs::copy(whole.join("log").join(&name), hurt.join("log").join(&name))
+                .expect("copied");
+        }
         let mut bytes = bytes.clone();
         for _ in 0..3 {
             state ^= state << 13;

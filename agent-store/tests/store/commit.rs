@@ -63,24 +63,3 @@ fn a_closed_store_says_so() {
     ));
     assert!(matches!(other.put_checkpoint("x", b""), Err(Error::Closed)));
 }
-
-#[test]
-fn a_store_of_a_later_format_is_refused_and_left_alone() {
-    let dir = tempfile::tempdir().expect("a directory");
-    open(dir.path()).close().expect("closed");
-    {
-        let db = redb::Database::open(dir.path().join("main.redb")).expect("a database");
-        let txn = db.begin_write().expect("begun");
-        let meta: redb::TableDefinition<'_, &str, u64> = redb::TableDefinition::new("meta");
-        txn.open_table(meta)
-            .expect("a table")
-            .insert("format", 99)
-            .expect("written");
-        txn.commit().expect("committed");
-    }
-    let refused = Store::open(dir.path(), Options::default());
-    assert!(
-        matches!(refused, Err(Error::Format { found: 99, .. })),
-        "{refused:?}"
-    );
-}

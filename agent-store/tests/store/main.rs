@@ -3,7 +3,9 @@
 mod bounds;
 mod care;
 mod commit;
-mod formats;
+mod format;
+mod heads;
+mod log;
 mod records;
 mod search;
 mod series;

@@ -139,7 +139,8 @@ pub struct Store {
     pub max_age: Span,
     /// Memory for pages of the database.
     pub cache: Size,
-    /// Memory for events that are not yet in compressed blocks.
+    /// Memory for events that are not yet in compressed blocks; on disk, their log takes at most
+    /// twice as much.
     pub hot: Size,
     /// How long series of every second are kept.
     pub series_1s: Span,

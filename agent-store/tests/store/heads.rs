@@ -1,4 +1,4 @@
-//! Stores that earlier versions wrote.
+//! Summaries of blocks as earlier versions wrote them.
 
 use hark_api::{EventId, Filter, Kind, Timestamp};
 use hark_store::{EventQuery, Order};
@@ -8,11 +8,10 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::{event, ids, many, open, pages};
 
 const HEADS: TableDefinition<'static, u64, &'static [u8]> = TableDefinition::new("heads");
-const META: TableDefinition<'static, &'static str, u64> = TableDefinition::new("meta");
 
-/// Makes a store one of format 1: its heads had another number, and were the same where no kind was
-/// beyond the 32nd.
-fn make_format_1(main: &std::path::Path) {
+/// Makes all heads those of form 1: they had another number, and were the same where no kind was beyond
+/// the 32nd.
+fn make_form_1(main: &std::path::Path) {
     let db = redb::Database::open(main).expect("a database");
     let heads: Vec<(u64, Vec<u8>)> = {
         let txn = db.begin_read().expect("begun");
@@ -37,19 +36,17 @@ fn make_format_1(main: &std::path::Path) {
             head[body..].copy_from_slice(&sum.to_le_bytes());
             table.insert(id, head.as_slice()).expect("written");
         }
-        let mut meta = txn.open_table(META).expect("meta");
-        meta.insert("format", 1).expect("written");
     }
     txn.commit().expect("committed");
 }
 
 #[test]
-fn a_store_of_format_1_is_read_searched_and_written_on() {
+fn blocks_with_heads_of_32_kinds_are_read_searched_and_written_on() {
     let dir = tempfile::tempdir().expect("a directory");
     let store = open(dir.path());
     let all = many(&store, 12_000);
     store.close().expect("closed");
-    make_format_1(&dir.path().join("main.redb"));
+    make_form_1(&dir.path().join("main.redb"));
 
     let store = open(dir.path());
     let of = |filter: &str| EventQuery {
@@ -62,7 +59,7 @@ fn a_store_of_format_1_is_read_searched_and_written_on() {
     assert!(pages(&store, of("kind:udp_drop")).is_empty());
     assert!(store.check().expect("checked").is_clean());
 
-    let mut late = event(12_001, 1, "of a kind that format 1 did not have");
+    let mut late = event(12_001, 1, "of a kind that form 1 did not have");
     late.kind = *Kind::ALL.last().expect("a kind");
     assert!(late.kind.number() >= 32);
     store.commit(&[late.clone()]).expect("committed");
