@@ -20,7 +20,7 @@ pub(crate) fn overflow_stack(depth: u64) -> u64 {
 
 /// Fills memory and reads it again, so that what was swapped out must come back.
 pub(crate) fn use_memory() {
-    let taken: Vec<Vec<u8>> = (0..18).map(|n| vec![n + 1; MIB]).collect();
+    let taken: Vec<Vec<u8>> = (0..12).map(|n| vec![n + 1; MIB]).collect();
     let mut sum = 0;
     for page in taken.iter().flat_map(|part| part.iter().step_by(4096)) {
         sum += u64::from(*page);
@@ -52,7 +52,7 @@ pub(crate) fn fault(_: &Kernel, hearing: &Hearing) -> Result<(), String> {
     }
 }
 
-/// Runs a program that needs 18 MiB where it may have 14, with a disk to swap to. Where the disk does not
+/// Runs a program that needs 12 MiB where it may have 8, with a disk to swap to. Where the disk does not
 /// keep up, the kernel kills it now and then.
 fn swap() -> Result<Child, String> {
     let mut done = swap_once();
@@ -66,7 +66,7 @@ fn swap() -> Result<Child, String> {
 
 fn swap_once() -> Result<Child, String> {
     let script = format!(
-        "mkswap {SWAP} && swapon {SWAP}; mkdir {CGROUP}; echo 14M >{CGROUP}/memory.max; \
+        "mkswap {SWAP} && swapon {SWAP}; mkdir {CGROUP}; echo 8M >{CGROUP}/memory.max; \
          echo $$ >{CGROUP}/cgroup.procs; /bin/guest {USE_MEMORY} & echo $!; wait $!; status=$?; \
          echo $$ >/sys/fs/cgroup/cgroup.procs; swapoff {SWAP}; rmdir {CGROUP}; exit $status"
     );
