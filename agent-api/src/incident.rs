@@ -30,6 +30,7 @@ pub struct Incident {
     /// The gravest tier among its findings.
     pub tier: Tier,
     /// The rarest return period among its findings; absent where only facts speak.
+    #[cfg_attr(feature = "openapi", oai(nullable))]
     pub rarity: Option<ReturnPeriod>,
     /// When its first finding was made.
     pub start: Timestamp,
@@ -38,6 +39,7 @@ pub struct Incident {
     /// When its last finding was made.
     pub last: Timestamp,
     /// When it was over; absent while it goes on.
+    #[cfg_attr(feature = "openapi", oai(nullable))]
     pub end: Option<Timestamp>,
     /// Who most likely is behind it, most evidence first; bounded.
     pub suspects: Vec<Suspect>,
@@ -62,6 +64,7 @@ pub struct Suspect {
     /// Its name. Text from outside.
     pub name: String,
     /// Its process id, where it is one process.
+    #[cfg_attr(feature = "openapi", oai(nullable))]
     pub pid: Option<u32>,
     /// Its share of the evidence, 0 to 1.
     pub share: f64,

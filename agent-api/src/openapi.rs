@@ -5,12 +5,14 @@
 use std::borrow::Cow;
 
 use poem_openapi::registry::{MetaSchema, MetaSchemaRef, Registry};
-use poem_openapi::types::{ParseError, ParseFromJSON, ParseResult, ToJSON, Type};
+use poem_openapi::types::{
+    ParseError, ParseFromJSON, ParseFromParameter, ParseResult, ToJSON, Type,
+};
 use serde_json::{Value, json};
 
 use crate::{
     EventId, FeatureState, Fields, Health, IncidentId, Kind, Level, MetricType, Reason, ReasonCode,
-    ReturnPeriod, SeriesKey, Source, StoreStatus, Tier, Timestamp,
+    ReturnPeriod, SeriesKey, Source, StoreStatus, Tier, Timestamp, vitals::ProcessState,
 };
 
 /// Implements poem-openapi's traits for a type with serde's.
@@ -108,17 +110,18 @@ described!(
         ..MetaSchema::new("string")
     }
 );
+described!(EventId, "EventId", true, id_schema());
+described!(IncidentId, "IncidentId", true, id_schema());
 described!(
-    EventId,
-    "EventId",
+    ProcessState,
+    "ProcessState",
     true,
-    MetaSchema::new_with_format("integer", "uint64")
-);
-described!(
-    IncidentId,
-    "IncidentId",
-    true,
-    MetaSchema::new_with_format("integer", "uint64")
+    MetaSchema {
+        description: Some("Scheduler state, one letter as in `ps`."),
+        min_length: Some(1),
+        max_length: Some(1),
+        ..MetaSchema::new("string")
+    }
 );
 described!(
     Timestamp,
@@ -145,6 +148,29 @@ described!(
         ..MetaSchema::new("object")
     }
 );
+
+/// An id as a part of a path.
+macro_rules! in_a_path {
+    ($($type:ident),+) => {
+        $(impl ParseFromParameter for $type {
+            fn parse_from_parameter(value: &str) -> ParseResult<Self> {
+                match value.parse() {
+                    Ok(id) => Ok(Self(id)),
+                    Err(_) => Err(ParseError::custom("must be an id, a whole number")),
+                }
+            }
+        })+
+    };
+}
+
+in_a_path!(EventId, IncidentId);
+
+fn id_schema() -> MetaSchema {
+    MetaSchema {
+        minimum: Some(0.0),
+        ..MetaSchema::new_with_format("integer", "uint64")
+    }
+}
 
 fn text(description: &'static str) -> MetaSchemaRef {
     described_as(description, MetaSchema::new("string"))

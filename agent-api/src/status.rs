@@ -113,8 +113,10 @@ pub struct ProgramCost {
     /// What it hangs on, as in `tracepoint sched:sched_process_exec`.
     pub hook: String,
     /// How often it ran; absent while BPF statistics are off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub runs: Option<u64>,
     /// How long it ran, in nanoseconds; absent while BPF statistics are off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nanos: Option<u64>,
 }
 
@@ -146,16 +148,21 @@ pub struct StoreStatus {
     /// Events in it.
     pub events: u64,
     /// The oldest event's id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub oldest: Option<EventId>,
     /// The newest event's id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub newest: Option<EventId>,
     /// The oldest event's time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub oldest_time: Option<Timestamp>,
     /// Commits since the start.
     pub commits: u64,
     /// Median and 99th percentile of a commit's time in seconds, over the last ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commit_latency: Option<(f64, f64)>,
     /// The error that it last met, and when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_error: Option<(Timestamp, String)>,
     /// Blocks set aside because their checksum was wrong.
     pub damaged_blocks: u64,

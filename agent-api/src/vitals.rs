@@ -3,6 +3,8 @@
 //! Bytes are bytes, times are seconds, shares are 0 to 1 and rates are a second, unless a name
 //! says otherwise. What the kernel does not tell is absent or empty.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::Timestamp;
@@ -26,6 +28,7 @@ pub struct Vitals {
     /// Memory and swap.
     pub memory: Memory,
     /// Pressure stall information; absent where the kernel has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pressure: Option<Pressure>,
     /// Block devices, without partitions.
     pub disks: Vec<Disk>,
@@ -241,20 +244,33 @@ pub struct ProcessUse {
     pub uid: u32,
     /// Command name.
     pub comm: String,
-    /// Scheduler state, one letter as in `ps`.
-    pub state: char,
+    /// Scheduler state.
+    pub state: ProcessState,
     /// CPUs used since the last reading: 1.5 is one and a half CPUs.
     pub cpu: f64,
     /// Resident memory in bytes.
     pub rss: u64,
     /// Bytes read from storage, a second; absent without the privilege to see it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub read_bytes: Option<f64>,
     /// Bytes written to storage, a second; absent without the privilege to see it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub write_bytes: Option<f64>,
     /// Threads.
     pub threads: u64,
     /// When it started, in seconds since boot.
     pub started: f64,
+}
+
+/// Scheduler state of a process: one letter, as in `ps` (`proc_pid_stat(5)`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ProcessState(pub char);
+
+impl fmt::Display for ProcessState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
 }
 
 /// What one control group uses, all below it included.
@@ -264,19 +280,27 @@ pub struct CgroupUse {
     /// Its path below the hierarchy's root.
     pub path: String,
     /// CPUs used since the last reading.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cpu: Option<f64>,
     /// Share of time in which it was throttled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub throttled: Option<f64>,
     /// Bytes of memory charged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory: Option<u64>,
     /// Limit of memory in bytes, where one is set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory_limit: Option<u64>,
     /// OOM kills since it was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub oom_kills: Option<u64>,
     /// Processes or threads in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pids: Option<u64>,
     /// Bytes read, a second.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub read_bytes: Option<f64>,
     /// Bytes written, a second.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub write_bytes: Option<f64>,
 }

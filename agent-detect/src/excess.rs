@@ -308,7 +308,7 @@ mod tests {
             ppid: 1,
             uid: 0,
             comm: comm.to_owned(),
-            state: 'R',
+            state: hark_api::vitals::ProcessState('R'),
             cpu,
             rss: 0,
             read_bytes: None,

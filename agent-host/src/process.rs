@@ -10,7 +10,7 @@ use std::mem::MaybeUninit;
 use std::path::Path;
 use std::time::Instant;
 
-use hark_api::vitals::ProcessUse;
+use hark_api::vitals::{ProcessState, ProcessUse};
 use rustix::fs::{FileType, Mode, OFlags, RawDir, SeekFrom};
 
 use crate::Metric;
@@ -249,7 +249,7 @@ impl Processes {
                 ppid: seen.stat.ppid,
                 uid,
                 comm: seen.stat.comm.clone(),
-                state: char::from(seen.stat.state),
+                state: ProcessState(char::from(seen.stat.state)),
                 cpu: seen.cpu,
                 rss: seen.stat.resident_pages.saturating_mul(self.page_size),
                 read_bytes: seen.rates.map(|r| r.0),

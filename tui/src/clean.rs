@@ -220,8 +220,8 @@ wash!(vitals::CgroupUse: path);
 impl Wash for vitals::ProcessUse {
     fn wash(&mut self) {
         self.comm.wash();
-        if !self.state.is_ascii_alphabetic() {
-            self.state = '?';
+        if !self.state.0.is_ascii_alphabetic() {
+            self.state.0 = '?';
         }
     }
 }

@@ -87,10 +87,10 @@ impl EventsApi {
         &self,
         _may: May<Read>,
         /// Its id.
-        id: Path<u64>,
+        id: Path<EventId>,
     ) -> poem::Result<Answer<Event>> {
         let store = self.0.store.clone();
-        let id = EventId(id.0);
+        let id = id.0;
         match blocking(move || store.event(id)).await? {
             Some(event) => Ok(Answer(event)),
             None => Err(ApiError::new(

@@ -376,10 +376,13 @@ fn explain(error: &poem::Error, method: &Method, path: &str, found: &Path) -> Ap
         return method_not_allowed(method, path, found);
     }
     if let Some(error) = error.downcast_ref::<ParseParamError>() {
-        return ApiError::parameter(error.name, error.reason.clone());
+        return ApiError::parameter(error.name, own_words(&error.reason));
     }
     if let Some(error) = error.downcast_ref::<ParsePathError>() {
-        return ApiError::parameter(found.variable().unwrap_or(error.name), error.reason.clone());
+        return ApiError::parameter(
+            found.variable().unwrap_or(error.name),
+            own_words(&error.reason),
+        );
     }
     let kind = if error.status().is_server_error() {
         ProblemKind::Internal
@@ -387,6 +390,14 @@ fn explain(error: &poem::Error, method: &Method, path: &str, found: &Path) -> Ap
         ProblemKind::InvalidInput
     };
     ApiError::new(kind, error.to_string())
+}
+
+/// What a type says of a value that it refuses, without poem's words before it.
+fn own_words(reason: &str) -> &str {
+    match reason.strip_prefix("failed to parse \"") {
+        Some(rest) => rest.split_once("\": ").map_or(reason, |(_, words)| words),
+        None => reason,
+    }
 }
 
 /// A name or address without its port and brackets.
@@ -426,6 +437,12 @@ fn check_parameters(request: &Request, known: &[String]) -> Result<(), ApiError>
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_reason_of_a_parameter_is_what_its_type_says() {
+        assert_eq!(own_words("failed to parse \"id\": must be 1"), "must be 1");
+        assert_eq!(own_words("must be 1"), "must be 1");
+    }
 
     #[test]
     fn hosts_lose_their_port() {

@@ -7,7 +7,6 @@ use poem::{Request, RequestBody};
 use poem_openapi::OpenApi;
 use poem_openapi::param::{Path, Query};
 use poem_openapi::registry::{MetaMediaType, MetaSchema, MetaSchemaRef};
-use poem_openapi::types::Type as _;
 use serde::Deserialize;
 
 use super::App;
@@ -80,9 +79,9 @@ impl IncidentsApi {
         &self,
         _may: May<Read>,
         /// Its id.
-        id: Path<u64>,
+        id: Path<IncidentId>,
     ) -> poem::Result<Answer<IncidentRecord>> {
-        let (store, id) = (self.0.store.clone(), IncidentId(id.0));
+        let (store, id) = (self.0.store.clone(), id.0);
         let found = off_thread(move || incidents::get(&store, id)).await?;
         Ok(Answer(found.ok_or_else(|| missing(id))?))
     }
@@ -97,7 +96,7 @@ impl IncidentsApi {
         &self,
         may: May<Admin>,
         /// Its id.
-        id: Path<u64>,
+        id: Path<IncidentId>,
     ) -> poem::Result<Answer<IncidentRecord>> {
         self.change(id.0, move |record| {
             record.acknowledged.get_or_insert(Acknowledgement {
@@ -120,7 +119,7 @@ impl IncidentsApi {
         _may: May<Admin>,
         request: &Request,
         /// Its id.
-        id: Path<u64>,
+        id: Path<IncidentId>,
         body: Sent<Silence>,
     ) -> poem::Result<Answer<IncidentRecord>> {
         let silence: Silence = self.read(request, body.body).await?;
@@ -147,7 +146,7 @@ impl IncidentsApi {
         may: May<Admin>,
         request: &Request,
         /// Its id.
-        id: Path<u64>,
+        id: Path<IncidentId>,
         body: Sent<NewNote>,
     ) -> poem::Result<Answer<IncidentRecord>> {
         let note: NewNote = self.read(request, body.body).await?;
@@ -181,22 +180,35 @@ impl IncidentsApi {
     ) -> Result<T, ApiError> {
         let config = self.0.config();
         let (_, bytes) = input::read(request, &mut body, &[BodyType::Json], &config.api).await?;
-        serde_json::from_slice(&bytes).map_err(|error| {
-            let kind = if error.is_data() {
-                ProblemKind::InvalidInput
-            } else {
-                ProblemKind::InvalidJson
-            };
-            ApiError::new(kind, error.to_string())
-        })
+        let mut json = serde_json::Deserializer::from_slice(&bytes);
+        let read = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+            let path = error.path().to_string();
+            let error = error.into_inner();
+            if !error.is_data() {
+                return ApiError::new(ProblemKind::InvalidJson, error.to_string());
+            }
+            let reason = error.to_string();
+            // The place in the text says less than the field's name.
+            let reason = reason
+                .rsplit_once(" at line ")
+                .map_or(&*reason, |(what, _)| what);
+            match path.as_str() {
+                // A field that is missing or unknown: the reason names it.
+                "." => ApiError::new(ProblemKind::InvalidInput, reason),
+                field => ApiError::field(field, reason),
+            }
+        })?;
+        json.end()
+            .map_err(|error| ApiError::new(ProblemKind::InvalidJson, error.to_string()))?;
+        Ok(read)
     }
 
     async fn change(
         &self,
-        id: u64,
+        id: IncidentId,
         change: impl FnOnce(&mut IncidentRecord) -> Result<(), ApiError> + Send + 'static,
     ) -> poem::Result<Answer<IncidentRecord>> {
-        let (store, id) = (self.0.store.clone(), IncidentId(id));
+        let store = self.0.store.clone();
         let (changed, refused) = off_thread(move || {
             let mut refused = None;
             let changed = incidents::change(&store, id, |record| refused = change(record).err())?;
@@ -228,19 +240,10 @@ pub(super) struct NewNote {
     text: String,
 }
 
-fn one_text(name: &'static str, description: &'static str) -> Vec<MetaMediaType> {
-    let MetaSchemaRef::Inline(text) = String::schema_ref() else {
-        return Vec::new();
-    };
+fn one_text(name: &'static str, text: MetaSchema) -> Vec<MetaMediaType> {
     let schema = MetaSchema {
         required: vec![name],
-        properties: vec![(
-            name,
-            MetaSchemaRef::Inline(Box::new(MetaSchema {
-                description: Some(description),
-                ..*text
-            })),
-        )],
+        properties: vec![(name, MetaSchemaRef::Inline(Box::new(text)))],
         ..MetaSchema::new("object")
     };
     vec![MetaMediaType {
@@ -253,13 +256,27 @@ impl Described for Silence {
     fn content() -> Vec<MetaMediaType> {
         one_text(
             "duration",
-            "How long from now, as in `30m`, `2h` or `7d`; `0s` ends a silence.",
+            MetaSchema {
+                description: Some(
+                    "How long from now, as in `30m`, `2h` or `7d`, at most `365d`; `0s` ends a silence.",
+                ),
+                pattern: Some("^[0-9]+(ms|s|m|h|d)$".to_owned()),
+                ..MetaSchema::new("string")
+            },
         )
     }
 }
 
 impl Described for NewNote {
     fn content() -> Vec<MetaMediaType> {
-        one_text("text", "What to note.")
+        one_text(
+            "text",
+            MetaSchema {
+                description: Some("What to note, at most 4096 bytes."),
+                min_length: Some(1),
+                max_length: Some(MAX_NOTE),
+                ..MetaSchema::new("string")
+            },
+        )
     }
 }

@@ -282,6 +282,30 @@ fn what_is_wrong_with_a_request_is_named() {
             "invalid-query",
             "open: must be true or false",
         ),
+        (
+            get("/events/-1"),
+            400,
+            "invalid-query",
+            "id: must be an id, a whole number",
+        ),
+        (
+            post("/incidents/1/silence").json(r#"{"duration":"soon"}"#),
+            400,
+            "invalid-input",
+            "duration: `soon` is not a length of time",
+        ),
+        (
+            post("/incidents/1/silence").json("{}"),
+            400,
+            "invalid-input",
+            "missing field `duration`",
+        ),
+        (
+            post("/incidents/1/notes").json(r#"{"text":"seen"} {}"#),
+            400,
+            "invalid-json",
+            "trailing characters",
+        ),
     ];
     for (request, status, kind, detail) in cases {
         let problem = request.clone().send(agent.unix()).problem(status, kind);

@@ -265,6 +265,7 @@ fn conforms(
         }
     }
     if value.is_null() {
+        assert_eq!(schema["nullable"], true, "{at} is null");
         return;
     }
     if let Some(names) = schema["enum"].as_array() {
@@ -304,7 +305,8 @@ fn conforms(
         ),
         Some("number") => assert!(value.is_number(), "{at}: {value} is no number"),
         Some("boolean") => assert!(value.is_boolean(), "{at}: {value} is no boolean"),
-        _ => {}
+        Some(other) => panic!("{at}: {other} is no type of JSON Schema"),
+        None => {}
     }
 }
 

@@ -114,7 +114,7 @@ pub(crate) fn vitals(second: i64, name: Option<&str>) -> Vitals {
                 ppid: if i % 4 == 0 { 1 } else { 900 + (i - 1) * 37 },
                 uid: if i % 3 == 0 { 0 } else { 33 },
                 comm: text(["postgres", "node", "nginx", "hark-agent", "sshd"][i as usize % 5]),
-                state: if i == 0 { 'R' } else { 'S' },
+                state: vitals::ProcessState(if i == 0 { 'R' } else { 'S' }),
                 cpu: 0.86 / f64::from(i + 1),
                 rss: (1_200 << 20) / u64::from(i + 1),
                 read_bytes: (i != 3).then_some(0.0),

@@ -200,8 +200,8 @@ fn draw_row(
             "PID" => (process.pid.to_string(), theme.dim),
             "USER" => (process.uid.to_string(), theme.dim),
             "S" => (
-                row.end.map_or(process.state, |_| 'X').to_string(),
-                if process.state == 'D' {
+                row.end.map_or(process.state.0, |_| 'X').to_string(),
+                if process.state.0 == 'D' {
                     theme.warning()
                 } else {
                     theme.dim
