@@ -325,6 +325,10 @@ named! {
         ListenOverflow = "listen_overflow",
         /// A name was asked for, and an answer came, or none.
         Dns = "dns",
+        /// A socket had no room for UDP datagrams that came in.
+        UdpDrop = "udp_drop",
+        /// A UDP socket was told that what it sent did not arrive.
+        UdpError = "udp_error",
     }
 }
 

@@ -1,17 +1,28 @@
-//! How long block requests take, counted by device and operation.
+//! How long block requests take, counted by device and operation; those that fail, and those that are slow.
 
 use aya_ebpf::helpers::bpf_ktime_get_ns;
 use aya_ebpf::macros::{btf_tracepoint, map};
 use aya_ebpf::maps::{HashMap, PerCpuHashMap};
 use aya_ebpf::programs::BtfTracePointContext;
-use hark_ebpf::{BUCKETS, BlockErrorRecord, BlockKey, Histogram, Kind, bucket};
+use hark_ebpf::{
+    BUCKETS, BlockErrorRecord, BlockKey, Histogram, Kind, SlowRequestRecord, Task, bucket,
+};
 
+use crate::budget::is_wanted;
 use crate::emit::{emit, header};
 use crate::kernel::{current_task, global, member, value};
 
-/// When each request was issued, by the address of its `struct request`.
+/// A request under way.
+#[derive(Clone, Copy)]
+#[repr(C)]
+struct Issued {
+    since: u64,
+    task: Task,
+}
+
+/// By the address of the `struct request`.
 #[map]
-static BLOCK_ISSUED: HashMap<u64, u64> = HashMap::with_max_entries(8_192, 0);
+static BLOCK_ISSUED: HashMap<u64, Issued> = HashMap::with_max_entries(8_192, 0);
 
 #[map]
 static BLOCK_LATENCY: PerCpuHashMap<BlockKey, Histogram> = PerCpuHashMap::with_max_entries(256, 0);
@@ -33,8 +44,12 @@ pub(crate) fn block_issue(ctx: BtfTracePointContext) -> i32 {
     } else {
         ctx.arg::<*const u8>(0) as u64
     };
-    // SAFETY: the helper has no preconditions.
-    let _ = BLOCK_ISSUED.insert(&request, &unsafe { bpf_ktime_get_ns() }, 0);
+    let issued = Issued {
+        // SAFETY: the helper has no preconditions.
+        since: unsafe { bpf_ktime_get_ns() },
+        task: current_task(),
+    };
+    let _ = BLOCK_ISSUED.insert(&request, &issued, 0);
     0
 }
 
@@ -54,7 +69,7 @@ fn complete(request: u64, status: u32) -> Option<()> {
     let issued = *unsafe { BLOCK_ISSUED.get(&request) }?;
     let _ = BLOCK_ISSUED.remove(&request);
     // SAFETY: the helper has no preconditions.
-    let nanos = unsafe { bpf_ktime_get_ns() }.saturating_sub(issued);
+    let nanos = unsafe { bpf_ktime_get_ns() }.saturating_sub(issued.since);
     let disk = match member!(request, request_rq_disk => u64) {
         Some(disk) => disk,
         None => member!(member!(request, request_q => u64)?, queue_disk => u64)?,
@@ -75,6 +90,18 @@ fn complete(request: u64, status: u32) -> Option<()> {
                 status,
                 key,
                 reserved: 0,
+            },
+        );
+    }
+    if nanos >= global!(SETTINGS.slow_request) && is_wanted(Kind::SlowRequest, &issued.task) {
+        emit(
+            Kind::SlowRequest,
+            SlowRequestRecord {
+                header: header(Kind::SlowRequest, issued.task),
+                nanos,
+                sector: value!(request, request_sector => u64),
+                bytes: value!(request, request_data_len => u32),
+                key,
             },
         );
     }

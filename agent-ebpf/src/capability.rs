@@ -9,6 +9,7 @@ use hark_ebpf::{CapabilityRecord, Kind};
 use crate::budget::is_wanted;
 use crate::emit::{emit, header, now};
 use crate::kernel::{current_task, global, read};
+use crate::own::is_agent;
 
 /// What is told once a minute.
 #[derive(Clone, Copy)]
@@ -42,6 +43,10 @@ pub(crate) fn capability_denied(ctx: TracePointContext) -> i32 {
         return 0;
     }
     let task = current_task();
+    // It has given its privileges up, and looks into /proc all the time.
+    if is_agent(task.pid) {
+        return 0;
+    }
     let key = Denial {
         comm: task.comm,
         uid: task.uid,

@@ -52,10 +52,16 @@ fn wake_up() -> u64 {
 /// Adds one, although an interrupt on this CPU may do the same in the midst of it.
 #[inline(always)]
 pub(crate) fn add_one(counter: *mut u64) {
+    add(counter, 1);
+}
+
+/// Adds a number in the same way.
+#[inline(always)]
+pub(crate) fn add(counter: *mut u64, more: u64) {
     // SAFETY: `counter` is a value of a map, 8-byte aligned, and lives as long as the program. The
     // target has no `AtomicU64::fetch_add`, but the instruction behind it.
     unsafe {
-        asm!("lock *(u64 *)({counter} + 0) += {one}", counter = in(reg) counter, one = in(reg) 1u64)
+        asm!("lock *(u64 *)({counter} + 0) += {more}", counter = in(reg) counter, more = in(reg) more)
     }
 }
 

@@ -22,11 +22,14 @@ pub(crate) static TRACEPOINTS: TracepointOffsets = TracepointOffsets::ABSENT;
 pub(crate) static SETTINGS: Settings = Settings {
     signals: !0,
     stall: 10_000_000,
+    slow_request: 500_000_000,
     page: 4096,
     wake_bytes: 128 << 10,
     cgroup_controller: ABSENT,
     ptrace: ABSENT,
     bpf: ABSENT,
+    agent: 0,
+    reserved: 0,
 };
 
 /// Reads one number of a global. Volatile, because the agent changes it in the object, which the

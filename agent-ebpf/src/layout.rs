@@ -82,6 +82,8 @@ table! {
         task_exit_code: member("task_struct", &["exit_code"]),
         task_signal: member("task_struct", &["signal"]),
         task_mm: member("task_struct", &["mm"]),
+        task_major_faults: member("task_struct", &["maj_flt"]),
+        task_minor_faults: member("task_struct", &["min_flt"]),
         task_cgroups: member("task_struct", &["cgroups"]),
         cred_uid: member("cred", &["uid"]),
         cred_gid: member("cred", &["gid"]),
@@ -133,7 +135,19 @@ table! {
         tcp_bytes_retrans: member("tcp_sock", &["bytes_retrans"]),
         tcp_total_retrans: member("tcp_sock", &["total_retrans"]),
         tcp_srtt_us: member("tcp_sock", &["srtt_us"]),
+        sk_socket: member("sock", &["sk_socket"]),
+        socket_inode: member("socket_alloc", &["vfs_inode.i_ino"]),
+        // Linux 6.1 keeps areas of memory in a maple tree; a red-black tree before
+        mm_maple_root: member("mm_struct", &["mm_mt.ma_root"]),
+        maple_range_pivots: member("maple_range_64", &["pivot"]),
+        maple_range_slots: member("maple_range_64", &["slot"]),
+        maple_arange_slots: member("maple_arange_64", &["slot"]),
+        mm_rb_root: member("mm_struct", &["mm_rb.rb_node"]),
+        rb_left: member("rb_node", &["rb_left"]),
+        rb_right: member("rb_node", &["rb_right"]),
+        vma_rb: member("vm_area_struct", &["vm_rb"]),
         vma_start: member("vm_area_struct", &["vm_start"]),
+        vma_end: member("vm_area_struct", &["vm_end"]),
         vma_pgoff: member("vm_area_struct", &["vm_pgoff"]),
         vma_file: member("vm_area_struct", &["vm_file"]),
         sock_uid: member("sock", &["sk_uid"]),
@@ -218,8 +232,10 @@ table! {
 pub struct Settings {
     /// Which signals are told: bit `n - 1` is signal `n`.
     pub signals: u64,
-    /// Waits for memory of this many nanoseconds and more are told.
+    /// Waits of this many nanoseconds and more are long.
     pub stall: u64,
+    /// Requests of block devices of this many nanoseconds and more are told.
+    pub slow_request: u64,
     /// Bytes of a page of memory.
     pub page: u64,
     /// The reader is woken when this many bytes wait in the ring buffer.
@@ -230,4 +246,8 @@ pub struct Settings {
     pub ptrace: u32,
     /// Number of `bpf(2)` on this architecture.
     pub bpf: u32,
+    /// The agent's process id; 0 where it is not known.
+    pub agent: u32,
+    /// Keeps the size a multiple of 8.
+    pub reserved: u32,
 }

@@ -7,6 +7,7 @@ mod fault;
 mod filter;
 mod histogram;
 mod layout;
+mod loss;
 mod name;
 mod record;
 mod stall;
@@ -22,6 +23,7 @@ pub use layout::{
     ABSENT, ARGUMENTS, Argument, Arguments, MEMBERS, Member, Offsets, Settings, TRACEPOINT_FIELDS,
     TracepointField, TracepointOffsets,
 };
+pub use loss::{UDP_DROP, UDP_ERROR, UDP_LOSSES_MAX, UdpLossKey};
 pub use name::{DnsRecord, QUERIES_MAX, QUESTION_LEN, UNANSWERED};
 pub use record::{
     ARGUMENTS_MAX, BlockErrorRecord, COMM_LEN, CgroupRecord, Counts, Credentials, ExecRecord,
@@ -29,7 +31,10 @@ pub use record::{
     OWNER_UNKNOWN, OomRecord, PATH_LEN, QUIET, SignalRecord, SyscallRecord, TEXT_LEN, Task,
     TcpRecord, WALK_BROKEN, WALK_DETACHED, WALK_ROOT, Walk,
 };
-pub use stall::{RECLAIM_CGROUP, RECLAIM_HOST, ReclaimRecord, SYSCALL_ERRORS_MAX, SyscallErrorKey};
+pub use stall::{
+    RECLAIM_CGROUP, RECLAIM_HOST, ReclaimRecord, SYSCALL_ERRORS_MAX, SlowRequestRecord,
+    SyscallErrorKey, WAIT_CPU, WAIT_KERNEL, WAIT_PAGE, WAITS_MAX, WaitKey, Waits,
+};
 pub use warning::{
     CapabilityRecord, FILE_CHANGE, FILE_DELETE, FILE_READ, FILE_RENAME, FILE_WRITE, FileRecord,
     FsErrorRecord, HangRecord, LINE_LEN, LineRecord,

@@ -16,16 +16,22 @@ mod failure;
 mod file;
 mod ignore;
 mod kernel;
+mod memory;
+mod offcpu;
 mod oom;
+mod own;
 mod path;
 mod printk;
 mod process;
 mod reclaim;
 mod runqueue;
 mod signal;
+mod socket;
 mod syscall;
 mod tcp;
 mod trouble;
+mod udp;
+mod wait;
 mod withhold;
 
 /// Some helpers are only for programs under the GPL; the licence of the source stays as it is.

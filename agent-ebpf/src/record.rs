@@ -57,11 +57,13 @@ pub enum Kind {
     Dns,
     /// [`crate::FaultRecord`].
     Fault,
+    /// [`crate::SlowRequestRecord`].
+    SlowRequest,
 }
 
 impl Kind {
     /// Every one, in the order of their numbers.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::Exec,
         Self::Fork,
         Self::Exit,
@@ -84,6 +86,7 @@ impl Kind {
         Self::Reclaim,
         Self::Dns,
         Self::Fault,
+        Self::SlowRequest,
     ];
 }
 

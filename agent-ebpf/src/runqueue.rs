@@ -4,10 +4,11 @@ use aya_ebpf::helpers::bpf_ktime_get_ns;
 use aya_ebpf::macros::{btf_tracepoint, map};
 use aya_ebpf::maps::{HashMap, PerCpuArray};
 use aya_ebpf::programs::BtfTracePointContext;
-use hark_ebpf::Histogram;
+use hark_ebpf::{Histogram, WAIT_CPU};
 
 use crate::block::count;
-use crate::kernel::member;
+use crate::kernel::{global, member, task_at};
+use crate::wait::waited;
 
 /// Since when each thread waits, by thread id.
 #[map]
@@ -65,7 +66,12 @@ fn switched(preempted: bool, previous: u64, next: u64) -> Option<()> {
     let since = *unsafe { RUNQUEUE_SINCE.get(&tid) }?;
     let _ = RUNQUEUE_SINCE.remove(&tid);
     let histogram = RUNQUEUE_LATENCY.get_ptr_mut(0)?;
+    // SAFETY: the helper has no preconditions.
+    let nanos = unsafe { bpf_ktime_get_ns() }.saturating_sub(since);
     // SAFETY: a value of a per-CPU map.
-    unsafe { count(histogram, bpf_ktime_get_ns().saturating_sub(since)) };
+    unsafe { count(histogram, nanos) };
+    if nanos >= global!(SETTINGS.stall) {
+        waited(WAIT_CPU, task_at(next), nanos);
+    }
     Some(())
 }

@@ -12,6 +12,7 @@ use hark_ebpf::{Credentials, Kind, SyscallRecord};
 use crate::budget::is_wanted;
 use crate::emit::{emit_bytes, header};
 use crate::kernel::{current, current_task, global, read_or_zero, value};
+use crate::own::is_starting;
 
 /// Calls under way, by thread.
 #[map]
@@ -55,6 +56,10 @@ fn copy<const N: usize>(text: &mut [u8; N], address: u64) {
 // kernel: tracepoint syscalls:sys_enter_* __syscall_nr
 #[tracepoint]
 pub(crate) fn syscall_enter(ctx: TracePointContext) -> i32 {
+    let thread = bpf_get_current_pid_tgid();
+    if is_starting((thread >> 32) as u32) {
+        return 0;
+    }
     let Some(record) = SYSCALL.get_ptr_mut(0) else {
         return 0;
     };
@@ -77,7 +82,7 @@ pub(crate) fn syscall_enter(ctx: TracePointContext) -> i32 {
     copy(&mut record.first, record.arguments[0]);
     copy(&mut record.second, record.arguments[1]);
     copy(&mut record.third, record.arguments[2]);
-    let _ = SYSCALLS.insert(&bpf_get_current_pid_tgid(), &*record, 0);
+    let _ = SYSCALLS.insert(&thread, &*record, 0);
     0
 }
 

@@ -13,9 +13,8 @@ use hark_ebpf::{
 use crate::budget::is_wanted;
 use crate::emit::{emit, header, now};
 use crate::kernel::{current_task, global, member, read, value};
+use crate::socket::{AF_INET, AF_INET6, Ends, ends_of, namespace_of, v4};
 
-const AF_INET: u16 = 2;
-const AF_INET6: u16 = 10;
 const IPPROTO_TCP: u16 = 6;
 
 // States, as in the kernel's tcp_states.h.
@@ -57,72 +56,6 @@ static CONNECTIONS: LruHashMap<u64, Connection> = LruHashMap::with_max_entries(1
 
 #[map]
 static LISTENERS: LruHashMap<Port, Task> = LruHashMap::with_max_entries(1_024, 0);
-
-/// The two ends and their state.
-#[derive(Clone, Copy)]
-struct Ends {
-    family: u16,
-    local_port: u16,
-    remote_port: u16,
-    local: [u8; 16],
-    remote: [u8; 16],
-}
-
-/// Extends an IPv4 address to the room of an IPv6 one.
-#[inline(always)]
-fn v4(address: [u8; 4]) -> [u8; 16] {
-    let mut wide = [0; 16];
-    wide[0] = address[0];
-    wide[1] = address[1];
-    wide[2] = address[2];
-    wide[3] = address[3];
-    wide
-}
-
-/// The ends of a socket; `None` where it is no internet socket.
-#[inline(always)]
-fn ends_of(sock: u64) -> Option<Ends> {
-    let family = member!(sock, skc_family => u16)?;
-    let (local, remote) = if family == AF_INET6 {
-        (
-            member!(sock, skc_v6_rcv_saddr => [u8; 16])?,
-            member!(sock, skc_v6_daddr => [u8; 16])?,
-        )
-    } else if family == AF_INET {
-        (
-            v4(member!(sock, skc_rcv_saddr => [u8; 4])?),
-            v4(member!(sock, skc_daddr => [u8; 4])?),
-        )
-    } else {
-        return None;
-    };
-    let mut local_port = member!(sock, skc_num => u16)?;
-    if local_port == 0 && is_full(member!(sock, skc_state => u8)?) {
-        // The port is given back before a connection is closed; the copy for the wire stays.
-        local_port = u16::from_be(member!(sock, inet_sport => u16)?);
-    }
-    Some(Ends {
-        family,
-        local_port,
-        remote_port: u16::from_be(member!(sock, skc_dport => u16)?),
-        local,
-        remote,
-    })
-}
-
-/// Whether a socket in this state is a whole one, as the kernel's `sk_fullsock` has it.
-#[inline(always)]
-fn is_full(state: u8) -> bool {
-    const TIME_WAIT: u8 = 6;
-    const NEW_SYN_RECV: u8 = 12;
-    state != TIME_WAIT && state != NEW_SYN_RECV
-}
-
-#[inline(always)]
-fn namespace_of(sock: u64) -> u32 {
-    let net = value!(sock, skc_net => u64);
-    value!(net, net_inum => u32)
-}
 
 /// What is known of a connection without having seen it begin: nothing but a listener, perhaps.
 #[inline(always)]

@@ -5,6 +5,8 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::id::ById;
+
 /// A control group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Cgroup {
@@ -109,6 +111,13 @@ impl Hierarchy {
     }
 }
 
+/// Whether a group is the one at `path`, or below it.
+pub(crate) fn is_below(group: &str, path: &str) -> bool {
+    group
+        .strip_prefix(path.trim_end_matches('/'))
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
 /// How many groups are remembered.
 const MAX_GROUPS: usize = 16_384;
 
@@ -116,7 +125,7 @@ const MAX_GROUPS: usize = 16_384;
 #[derive(Debug)]
 pub(crate) struct Cgroups {
     hierarchy: Hierarchy,
-    by_id: HashMap<u64, Arc<Cgroup>>,
+    by_id: HashMap<u64, Arc<Cgroup>, ById>,
     by_path: HashMap<String, Arc<Cgroup>>,
 }
 
@@ -126,7 +135,7 @@ impl Cgroups {
         let mount = hierarchy.mount.clone();
         let mut groups = Self {
             hierarchy,
-            by_id: HashMap::new(),
+            by_id: HashMap::default(),
             by_path: HashMap::new(),
         };
         if let Some(mount) = mount {
@@ -142,17 +151,9 @@ impl Cgroups {
 
     /// Ids of the groups at these paths and below them.
     pub(crate) fn ids_below(&self, paths: &[String]) -> BTreeSet<u64> {
-        let is_below = |group: &Cgroup| {
-            paths.iter().any(|path| {
-                group
-                    .path
-                    .strip_prefix(path.trim_end_matches('/'))
-                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-            })
-        };
         self.by_id
             .iter()
-            .filter(|(_, group)| is_below(group))
+            .filter(|(_, group)| paths.iter().any(|path| is_below(&group.path, path)))
             .map(|(id, _)| *id)
             .collect()
     }

@@ -102,6 +102,7 @@ impl Decoder {
             Kind::Hang => warning::hang(bytes, table)?,
             Kind::File => warning::file(bytes, table)?,
             Kind::Reclaim => stall::reclaim(bytes, table)?,
+            Kind::SlowRequest => stall::slow_request(bytes, table)?,
             Kind::Dns => dns::decode(bytes, table)?,
             Kind::Fault => {
                 fault::decode(bytes, table)?;

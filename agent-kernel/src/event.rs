@@ -7,11 +7,13 @@ use hark_api::{Process, Timestamp};
 
 mod dns;
 mod fault;
+mod loss;
 mod stall;
 
 pub use dns::Dns;
 pub use fault::Fault;
-pub use stall::{ListenOverflow, PressureStall, Reclaim, SyscallFailures};
+pub use loss::{UdpDrop, UdpError};
+pub use stall::{ListenOverflow, LongWaits, PressureStall, Reclaim, SlowRequest, SyscallFailures};
 
 /// Something that the kernel told.
 #[derive(Clone, Debug, PartialEq)]
@@ -80,6 +82,14 @@ pub enum Data {
     PressureStall(PressureStall),
     /// A name was asked for.
     Dns(Dns),
+    /// The threads of a process waited for long.
+    LongWaits(LongWaits),
+    /// A block device took long for a request.
+    SlowRequest(SlowRequest),
+    /// A socket had no room for UDP datagrams that came in.
+    UdpDrop(UdpDrop),
+    /// A UDP socket was told that what it sent did not arrive.
+    UdpError(UdpError),
     /// Events were more than their budget, and are told in sum.
     Withheld(Withheld),
 }
@@ -155,7 +165,7 @@ pub struct Signal {
     pub sender: Option<Sender>,
     /// The address that a fault was about, for signals that faults raise.
     pub address: Option<u64>,
-    /// Where it happened, for signals that faults raise; absent before Linux 5.17.
+    /// Where it happened, for signals that faults raise.
     pub fault: Option<Box<Fault>>,
 }
 

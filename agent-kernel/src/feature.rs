@@ -35,6 +35,10 @@ pub enum Feature {
     Dns,
     /// Threads that wait while the kernel takes memory back, and how long, as a histogram.
     Reclaim,
+    /// Threads that wait in the kernel: for a device, a lock, or a page of memory from a disk.
+    OffCpu,
+    /// UDP datagrams that do not arrive.
+    Udp,
     /// System calls that fail, counted by command, call and error.
     SyscallError,
     /// Listening ports that turn connections away because their queue is full.
@@ -67,6 +71,8 @@ impl Feature {
         Self::File,
         Self::Dns,
         Self::Reclaim,
+        Self::OffCpu,
+        Self::Udp,
         Self::SyscallError,
         Self::ListenOverflow,
         Self::Pressure,
@@ -90,6 +96,8 @@ impl Feature {
             Self::File => "file",
             Self::Dns => "dns",
             Self::Reclaim => "reclaim",
+            Self::OffCpu => "off_cpu",
+            Self::Udp => "udp",
             Self::SyscallError => "syscall_error",
             Self::ListenOverflow => "listen_overflow",
             Self::Pressure => "pressure",
@@ -116,7 +124,7 @@ impl Feature {
             Self::Oom => "processes killed for want of memory",
             Self::Tcp => "TCP connections opened, accepted, closed and reset, segments sent again",
             Self::Audit => "privileges changed, processes traced, mounts, BPF programs and modules",
-            Self::BlockLatency => "failures of block devices, and how long they take",
+            Self::BlockLatency => "block devices: failures, slow requests, how long all take",
             Self::RunqueueLatency => "how long runnable threads wait for a CPU",
             Self::KernelLog => "lines of the kernel's own log",
             Self::Capability => "capabilities that processes wanted to use and do not have",
@@ -125,6 +133,8 @@ impl Feature {
             Self::File => "files at paths that are watched: opened, changed, removed",
             Self::Dns => "queries for names, over UDP to port 53, and their answers",
             Self::Reclaim => "threads that wait while the kernel takes memory back",
+            Self::OffCpu => "threads that wait for devices, locks, or memory from a disk",
+            Self::Udp => "UDP datagrams that do not arrive: no room, or nobody there",
             Self::SyscallError => "system calls that fail, by command, call and error",
             Self::ListenOverflow => "listening ports whose queue of connections is full",
             Self::Pressure => "threads wait for long for a CPU, memory or disks",

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aya::maps::lpm_trie::{Key, LpmTrie};
 use aya::maps::{Array, HashMap, MapData, MapError};
+use hark_api::Process;
 use hark_ebpf::{
     COMM_LEN, IGNORE_CGROUPS, IGNORE_COMMANDS, IGNORE_UIDS, IGNORED_CGROUPS_MAX, Kind,
     WATCH_PREFIX_MAX, WATCH_READS, WATCH_WRITES,
@@ -11,7 +12,7 @@ use hark_ebpf::{
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
-use crate::cgroup::Cgroups;
+use crate::cgroup::{Cgroups, is_below};
 use crate::loader::take_map;
 
 /// Entries that a list of [`Ignore`] may have.
@@ -85,6 +86,8 @@ budgets! {
     dns = 200: Dns,
     /// Waits for memory.
     reclaim = 200: Reclaim,
+    /// Slow requests of block devices.
+    slow_request = 200: SlowRequest,
 }
 
 /// Whose events are not told. The table of processes has them nevertheless.
@@ -231,6 +234,23 @@ impl Maps {
         self.ignore = filter.ignore.clone();
         self.watch(&filter.watch)?;
         self.follow(cgroups)
+    }
+
+    /// Whether a process is one that is not to be heard.
+    pub(crate) fn is_ignored(&self, process: &Process) -> bool {
+        let Ignore {
+            commands,
+            uids,
+            cgroups,
+        } = &self.ignore;
+        commands
+            .iter()
+            .any(|name| command(name) == command(&process.comm))
+            || process.uid.is_some_and(|uid| uids.contains(&uid))
+            || process
+                .cgroup
+                .as_deref()
+                .is_some_and(|group| cgroups.iter().any(|path| is_below(group, path)))
     }
 
     fn watch(&mut self, watch: &Watch) -> Result<(), MapError> {

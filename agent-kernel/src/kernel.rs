@@ -12,6 +12,7 @@ use hark_api::{Feature as FeatureReport, FeatureState, ProgramCost};
 use hark_ebpf::Task;
 
 use crate::clock;
+use crate::datagram::Losses;
 use crate::decode::Decoder;
 use crate::diagnostics::Diagnostics;
 use crate::dns::Queries;
@@ -22,9 +23,10 @@ use crate::listeners;
 use crate::loader::{self, Loaded, take_map};
 use crate::programs::PROGRAMS;
 use crate::reader::{Counts, Reader, Tally, sum};
+use crate::waits::Waits;
 use crate::withheld::{Account, Totals, totals};
 use crate::{
-    Error, Feature, Filter, KernelEvent, LatencyTables, Options, Processes, SyscallErrors,
+    Error, Feature, Filter, KernelEvent, LatencyTables, Options, Processes, SyscallErrors, Wait,
 };
 
 /// Listens to the kernel until it is dropped.
@@ -35,6 +37,7 @@ pub struct Kernel {
     withheld: Option<Arc<Totals>>,
     filter: Option<Arc<Mutex<Maps>>>,
     failures: Option<Arc<Mutex<Failures>>>,
+    waits: Option<Arc<Mutex<Waits>>>,
     tally: Arc<Tally>,
     processes: Processes,
     /// Tells the reader to stop, by being closed.
@@ -98,11 +101,14 @@ impl Kernel {
                 block: None,
                 runqueue: None,
                 reclaim: None,
+                off_cpu: None,
+                page_fault: None,
             },
             counts: None,
             withheld: None,
             filter: None,
             failures: None,
+            waits: None,
             tally: Arc::clone(&tally),
             processes: processes.clone(),
             stop: None,
@@ -120,6 +126,14 @@ impl Kernel {
         kernel.tables.runqueue = take_map(&mut ebpf, "RUNQUEUE_LATENCY").filter(|_| runqueue);
         kernel.tables.reclaim =
             take_map(&mut ebpf, "RECLAIM_LATENCY").filter(|_| on(Feature::Reclaim));
+        kernel.tables.off_cpu =
+            take_map(&mut ebpf, "OFF_CPU_LATENCY").filter(|_| on(Feature::OffCpu));
+        kernel.tables.page_fault =
+            take_map(&mut ebpf, "PAGE_FAULT_LATENCY").filter(|_| on(Feature::OffCpu));
+        if runqueue || on(Feature::OffCpu) {
+            kernel.waits =
+                Waits::take(&mut ebpf, options.waits).map(|map| Arc::new(Mutex::new(map)));
+        }
         if on(Feature::SyscallError) {
             kernel.failures = Failures::take(&mut ebpf).map(|map| Arc::new(Mutex::new(map)));
         }
@@ -159,6 +173,8 @@ impl Kernel {
                 account,
                 failures: kernel.failures.clone(),
                 queries: on(Feature::Dns).then(|| Queries::take(&mut ebpf)).flatten(),
+                losses: on(Feature::Udp).then(|| Losses::take(&mut ebpf)).flatten(),
+                waits: kernel.waits.clone(),
                 watches: std::mem::take(&mut kernel.loaded.watches),
                 totals,
                 sink,
@@ -247,6 +263,15 @@ impl Kernel {
         })
     }
 
+    /// Processes whose threads waited for long, those that waited longest first, at most `max` for each
+    /// resource. Those that have not waited for a while are forgotten.
+    pub fn waits(&self, max: usize) -> Vec<Wait> {
+        self.waits.as_ref().map_or_else(Vec::new, |map| {
+            let map = map.lock().unwrap_or_else(PoisonError::into_inner);
+            map.longest(max)
+        })
+    }
+
     /// The table of processes; it works, with less detail in time, without any kernel program.
     pub fn processes(&self) -> Processes {
         self.processes.clone()
@@ -278,6 +303,7 @@ fn take(loaded: &mut Loaded) -> Loaded {
         ebpf: None,
         features: std::mem::take(&mut loaded.features),
         watches: std::mem::take(&mut loaded.watches),
+        left_out: std::mem::take(&mut loaded.left_out),
         reset_reasons: std::mem::take(&mut loaded.reset_reasons),
         statistics: loaded.statistics.take(),
     }

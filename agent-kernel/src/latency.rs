@@ -14,6 +14,12 @@ pub struct LatencyTables {
     pub runqueue: Option<Histogram>,
     /// Waits while the kernel took memory back, by what was short of it: `host` or `cgroup`.
     pub reclaim: Vec<(&'static str, Histogram)>,
+    /// Sleeps of threads in the kernel where no signal wakes them: for a device, a lock or a page of memory.
+    pub off_cpu: Option<Histogram>,
+    /// Of these, those for a page of memory to come from a disk.
+    pub page_fault: Option<Histogram>,
+    /// By CPU, in order: how many threads waited for it, and how long together, in seconds.
+    pub runqueue_by_cpu: Vec<(u64, f64)>,
 }
 
 /// How long a device takes for an operation.
@@ -47,6 +53,8 @@ pub(crate) struct Tables {
     pub(crate) block: Option<PerCpuHashMap<MapData, [u32; 3], Words>>,
     pub(crate) runqueue: Option<PerCpuArray<MapData, Words>>,
     pub(crate) reclaim: Option<PerCpuArray<MapData, Words>>,
+    pub(crate) off_cpu: Option<PerCpuArray<MapData, Words>>,
+    pub(crate) page_fault: Option<PerCpuArray<MapData, Words>>,
 }
 
 impl Tables {
@@ -73,6 +81,9 @@ impl Tables {
         LatencyTables {
             block,
             runqueue: self.runqueue.as_ref().and_then(|map| summed(map, 0)),
+            off_cpu: self.off_cpu.as_ref().and_then(|map| summed(map, 0)),
+            page_fault: self.page_fault.as_ref().and_then(|map| summed(map, 0)),
+            runqueue_by_cpu: self.runqueue.as_ref().map_or_else(Vec::new, by_cpu),
             reclaim: self.reclaim.as_ref().map_or_else(Vec::new, |map| {
                 [RECLAIM_HOST, RECLAIM_CGROUP]
                     .into_iter()
@@ -91,6 +102,17 @@ fn summed(map: &PerCpuArray<MapData, Words>, index: u32) -> Option<Histogram> {
         .iter()
         .for_each(|words| add(&mut total, words));
     Some(Histogram::from_words(&total))
+}
+
+/// What each CPU has counted: how many, and the sum in seconds.
+fn by_cpu(map: &PerCpuArray<MapData, Words>) -> Vec<(u64, f64)> {
+    let Ok(values) = map.get(&0, 0) else {
+        return Vec::new();
+    };
+    values
+        .iter()
+        .map(|words| (words[..BUCKETS].iter().sum(), words[BUCKETS] as f64 / 1e9))
+        .collect()
 }
 
 /// What was short of memory.

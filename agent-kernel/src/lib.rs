@@ -11,14 +11,17 @@ mod backlog;
 mod btf;
 mod cgroup;
 mod clock;
+mod datagram;
 mod decode;
 mod diagnostics;
 mod dns;
 mod error;
 mod event;
+mod explain;
 mod failure;
 mod feature;
 mod filter;
+mod id;
 mod kernel;
 mod latency;
 mod layout;
@@ -33,9 +36,11 @@ mod probe;
 mod process;
 mod procfs;
 mod programs;
+mod raw;
 mod reader;
 mod table;
 mod tracefs;
+mod waits;
 mod watch;
 mod withheld;
 
@@ -44,9 +49,9 @@ pub use error::Error;
 pub use event::{
     BlockError, BpfLoad, CapabilityDenied, Cause, ConnectOutcome, Data, Dns, Ends, Exec, Exit,
     ExitStatus, Fault, FileAccess, FileOperation, Fork, FsError, HungThread, Identity, KernelEvent,
-    KernelLine, ListenOverflow, Module, Mount, OomKill, Owner, PressureStall, Privilege, Ptrace,
-    Reclaim, Sender, Signal, SignalResult, SyscallFailures, TcpAccept, TcpClose, TcpConnect,
-    TcpReset, TcpRetransmit, Withheld,
+    KernelLine, ListenOverflow, LongWaits, Module, Mount, OomKill, Owner, PressureStall, Privilege,
+    Ptrace, Reclaim, Sender, Signal, SignalResult, SlowRequest, SyscallFailures, TcpAccept,
+    TcpClose, TcpConnect, TcpReset, TcpRetransmit, UdpDrop, UdpError, Withheld,
 };
 pub use failure::{SyscallError, SyscallErrors};
 pub use feature::{Feature, UnknownFeature};
@@ -57,3 +62,5 @@ pub use options::Options;
 pub use pressure::Pressure;
 pub use probe::{Fact, Probe, probe};
 pub use process::Processes;
+pub use raw::RawReceipt;
+pub use waits::{Resource, Wait, WaitLimits};

@@ -3,19 +3,23 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use aya::maps::Map;
+use aya::maps::{Array, Map};
+use aya::programs::perf_event::{
+    PerfEvent, PerfEventConfig, PerfEventScope, SamplePolicy, SoftwareEvent,
+};
 use aya::programs::{Program as AyaProgram, ProgramError};
-use aya::{Btf as AyaBtf, Ebpf, EbpfError, EbpfLoader};
+use aya::{Btf as AyaBtf, Ebpf, EbpfLoader};
 use aya_log::Level;
 use hark_api::FeatureState;
 use hark_ebpf::{ABSENT, Settings};
 
 use crate::btf::Btf;
 use crate::cgroup::Hierarchy;
+use crate::explain::explain;
 use crate::layout::Layout;
 use crate::programs::{Hook, PROGRAMS, Program};
 use crate::watch::Watches;
-use crate::{Error, Feature, Options, lockdown, object, tracefs};
+use crate::{Error, Feature, Options, lockdown, object, procfs, tracefs};
 
 /// The verifier gives up with `EAGAIN` when a signal comes for the thread; a program that was refused so is loaded again this often.
 const LOAD_ATTEMPTS: u32 = 10;
@@ -31,6 +35,8 @@ pub(crate) struct Loaded {
     pub(crate) features: Vec<(Feature, FeatureState)>,
     /// What is asked without programs.
     pub(crate) watches: Watches,
+    /// Programs that their features do without, and why.
+    pub(crate) left_out: Vec<(&'static str, String)>,
     /// Names of TCP reset reasons, by number.
     pub(crate) reset_reasons: Vec<(u32, String)>,
     /// Whether the kernel counts runs and time.
@@ -64,6 +70,7 @@ pub(crate) fn load(options: &Options, attach: bool) -> Result<Loaded, Error> {
         ebpf: None,
         features,
         watches: Watches::default(),
+        left_out: Vec::new(),
         reset_reasons: Vec::new(),
         statistics: None,
     };
@@ -111,7 +118,11 @@ pub(crate) fn load(options: &Options, attach: bool) -> Result<Loaded, Error> {
             return Ok(nothing(all(&unavailable(reason, remedy))));
         }
     };
+    if attach {
+        set_starting(&mut ebpf, procfs::own_pid());
+    }
     let mut watches = Watches::default();
+    let mut left_out = Vec::new();
     let features = Feature::ALL
         .iter()
         .map(|feature| {
@@ -124,13 +135,16 @@ pub(crate) fn load(options: &Options, attach: bool) -> Result<Loaded, Error> {
                     aya_btf: aya_btf.as_ref(),
                     tracefs: tracefs.as_deref().map_err(String::as_str),
                 };
-                turn_on(*feature, &mut ebpf, &has, attach)
+                turn_on(*feature, &mut ebpf, &has, attach, &mut left_out)
             } else {
                 FeatureState::Disabled
             };
             (*feature, state)
         })
         .collect();
+    if attach {
+        set_starting(&mut ebpf, 0);
+    }
     let statistics = if options.statistics && attach {
         aya::sys::enable_stats(aya::sys::Stats::RunTime)
             .inspect_err(
@@ -144,9 +158,21 @@ pub(crate) fn load(options: &Options, attach: bool) -> Result<Loaded, Error> {
         ebpf: Some(ebpf),
         features,
         watches,
+        left_out,
         reset_reasons: layout.reset_reasons,
         statistics,
     })
+}
+
+/// Tells the programs that this process loads programs, or that it has done so: then its id is 0.
+fn set_starting(ebpf: &mut Ebpf, pid: u32) {
+    let Some(map) = ebpf.map_mut("STARTING") else {
+        return;
+    };
+    let set = Array::<_, u32>::try_from(map).and_then(|mut map| map.set(0, pid, 0));
+    if let Err(error) = set {
+        tracing::warn!(%error, "the agent's own start is told like that of others");
+    }
 }
 
 /// Takes a map out of the loaded object.
@@ -165,6 +191,10 @@ fn raise_memlock() {
     }
 }
 
+fn nanos(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
 fn load_object(
     object: &[u8],
     options: &Options,
@@ -176,7 +206,8 @@ fn load_object(
     let hierarchy = Hierarchy::find();
     let settings = [Settings {
         signals: options.signals,
-        stall: u64::try_from(options.stall.as_nanos()).unwrap_or(u64::MAX),
+        stall: nanos(options.stall),
+        slow_request: nanos(options.slow_request),
         page: rustix::param::page_size() as u64,
         wake_bytes: ring_bytes / 4,
         cgroup_controller: if hierarchy.v1 {
@@ -186,6 +217,8 @@ fn load_object(
         },
         ptrace: libc::SYS_ptrace as u32,
         bpf: libc::SYS_bpf as u32,
+        agent: procfs::own_pid(),
+        reserved: 0,
     }];
     let settings: &[u64] = bytemuck::cast_slice(&settings);
     let level = if wanted.contains(&Feature::Log) {
@@ -211,6 +244,8 @@ fn load_object(
         (Feature::File, "FILE_CALLS"),
         (Feature::Dns, "QUERIES"),
         (Feature::Reclaim, "RECLAIM_SINCE"),
+        (Feature::OffCpu, "SLEEPS"),
+        (Feature::Udp, "UDP_LOSSES"),
         (Feature::SyscallError, "SYSCALL_ERRORS"),
         (Feature::BlockLatency, "BLOCK_ISSUED"),
         (Feature::BlockLatency, "BLOCK_LATENCY"),
@@ -274,7 +309,7 @@ impl Available<'_> {
 /// Categories and names of the classic tracepoints of a hook that this kernel has.
 fn places(hook: Hook, events: &Path) -> Vec<(&'static str, String)> {
     let (calls, when) = match hook {
-        Hook::Btf(_) => return Vec::new(),
+        Hook::Btf(_) | Hook::MajorFault => return Vec::new(),
         Hook::Classic(category, name) => {
             let is_there = events.join(category).join(name).is_dir();
             return is_there
@@ -293,12 +328,19 @@ fn places(hook: Hook, events: &Path) -> Vec<(&'static str, String)> {
         .collect()
 }
 
-fn turn_on(feature: Feature, ebpf: &mut Ebpf, has: &Available<'_>, attach: bool) -> FeatureState {
+fn turn_on(
+    feature: Feature,
+    ebpf: &mut Ebpf,
+    has: &Available<'_>,
+    attach: bool,
+    left_out: &mut Vec<(&'static str, String)>,
+) -> FeatureState {
     for program in PROGRAMS.iter().filter(|program| program.feature == feature) {
         if let Err((reason, remedy)) = load_program(program, ebpf, has, attach) {
             if !program.required {
                 tracing::warn!(program = program.name, hook = %program.hook, reason,
                     "an optional kernel program cannot run");
+                left_out.push((program.name, reason));
                 continue;
             }
             // What was loaded of it already goes with it.
@@ -306,6 +348,7 @@ fn turn_on(feature: Feature, ebpf: &mut Ebpf, has: &Available<'_>, attach: bool)
                 let _ = match ebpf.program_mut(program.name) {
                     Some(AyaProgram::BtfTracePoint(program)) => program.unload(),
                     Some(AyaProgram::TracePoint(program)) => program.unload(),
+                    Some(AyaProgram::PerfEvent(program)) => program.unload(),
                     _ => Ok(()),
                 };
             }
@@ -373,62 +416,30 @@ fn load_program(
                 }
             }
         }
+        (Hook::MajorFault, AyaProgram::PerfEvent(event)) => {
+            has.types()?; // counts of faults are read at the offsets that these tell
+            retried(|| event.load()).map_err(explain)?;
+            if attach {
+                attach_to_faults(event).map_err(explain)?;
+            }
+        }
         _ => return Err(missing()),
     }
     Ok(())
 }
 
-/// How the verifier's lines of statistics begin; they end its log.
-const STATISTICS: [&str; 3] = ["processed ", "verification time", "stack depth"];
-
-/// An error of the kernel in words, and what to do about it.
-fn explain(error: &(dyn std::error::Error + 'static)) -> (String, String) {
-    let mut reason = error.to_string();
-    let mut source = error.source();
-    let mut code = None;
-    while let Some(error) = source {
-        if let Some(io) = error.downcast_ref::<std::io::Error>() {
-            code = io.raw_os_error();
-        }
-        reason = format!("{reason}: {error}");
-        source = error.source();
+/// Has the program run at each major fault on any CPU.
+fn attach_to_faults(program: &mut PerfEvent) -> Result<(), ProgramError> {
+    let cpus = aya::util::online_cpus().map_err(|(_, error)| ProgramError::IOError(error))?;
+    for cpu in cpus {
+        program.attach(
+            PerfEventConfig::Software(SoftwareEvent::PageFaultsMaj),
+            PerfEventScope::AllProcessesOneCpu { cpu },
+            SamplePolicy::Period(1),
+            false,
+        )?;
     }
-    if let Some(ProgramError::LoadError {
-        verifier_log,
-        io_error,
-    }) = error.downcast_ref::<ProgramError>()
-    {
-        let log = verifier_log.to_string();
-        // The verifier's last words but the statistics tell what it minds.
-        let last = log
-            .lines()
-            .rev()
-            .find(|line| !STATISTICS.iter().any(|word| line.starts_with(word)))
-            .unwrap_or("");
-        code = io_error.raw_os_error();
-        reason = format!("the kernel refused it: {io_error}: {last}");
-    }
-    let remedy = match code.map(rustix::io::Errno::from_raw_os_error) {
-        Some(rustix::io::Errno::PERM) => {
-            if error.downcast_ref::<EbpfError>().is_some() {
-                "BPF is not permitted to this process (EPERM)".clone_into(&mut reason);
-            }
-            "run the agent as root, or with CAP_BPF, CAP_PERFMON and CAP_DAC_READ_SEARCH; in a \
-             container add them (docker run --privileged does); before Linux 5.11 also with \
-             LimitMEMLOCK=infinity or CAP_SYS_RESOURCE"
-        }
-        // A patch of Debian's and its kin: at kernel.perf_event_paranoid=3, CAP_PERFMON is not enough.
-        Some(rustix::io::Errno::ACCESS) if reason.contains("perf_event_open") => {
-            "give the agent CAP_SYS_ADMIN, or set the sysctl kernel.perf_event_paranoid to 2 or less"
-        }
-        Some(rustix::io::Errno::NOMEM) => {
-            "raise the memory limit (ulimit -l, LimitMEMLOCK=infinity)"
-        }
-        Some(rustix::io::Errno::NOENT) => "it comes with another version of the kernel",
-        Some(rustix::io::Errno::INVAL) => "use a kernel of version 5.8 or newer",
-        _ => "report it, with the output of hark-agent doctor",
-    };
-    (reason, remedy.to_owned())
+    Ok(())
 }
 
 /// Loads a program, again where a signal interrupted the verifier.

@@ -41,9 +41,14 @@ impl KernelEvent {
             Data::FsError(_) => Kind::FsError,
             Data::HungThread(_) => Kind::HungTask,
             Data::FileAccess(_) => Kind::File,
-            Data::Reclaim(_) | Data::PressureStall(_) => Kind::Stall,
+            Data::Reclaim(_)
+            | Data::PressureStall(_)
+            | Data::LongWaits(_)
+            | Data::SlowRequest(_) => Kind::Stall,
             Data::SyscallFailures(_) => Kind::SyscallError,
             Data::Dns(_) => Kind::Dns,
+            Data::UdpDrop(_) => Kind::UdpDrop,
+            Data::UdpError(_) => Kind::UdpError,
             Data::ListenOverflow(_) => Kind::ListenOverflow,
         }
     }
@@ -68,7 +73,7 @@ impl KernelEvent {
             }
             Data::OomKill(_) | Data::FsError(_) => Level::Critical,
             Data::BlockError(_) | Data::HungThread(_) => Level::Error,
-            Data::Withheld(_) | Data::ListenOverflow(_) => Level::Warning,
+            Data::Withheld(_) | Data::ListenOverflow(_) | Data::UdpDrop(_) => Level::Warning,
             Data::Ptrace(_)
             | Data::Mount(_)
             | Data::BpfLoad(_)
@@ -77,6 +82,9 @@ impl KernelEvent {
             | Data::FileAccess(_)
             | Data::Reclaim(_)
             | Data::PressureStall(_)
+            | Data::LongWaits(_)
+            | Data::SlowRequest(_)
+            | Data::UdpError(_)
             | Data::TcpConnect(TcpConnect {
                 outcome: ConnectOutcome::Failed(_),
                 ..
@@ -112,6 +120,10 @@ impl KernelEvent {
             Data::ListenOverflow(overflow) => stall::overflow(overflow, &who, &mut fields),
             Data::PressureStall(pressure) => stall::pressure(pressure, &mut fields),
             Data::Dns(dns) => network::dns(dns, &who, &mut fields),
+            Data::LongWaits(waits) => stall::long_waits(waits, &who, &mut fields),
+            Data::SlowRequest(request) => stall::slow_request(request, &who, &mut fields),
+            Data::UdpDrop(drop) => network::udp_drop(drop, &who, &mut fields),
+            Data::UdpError(error) => network::udp_error(error, &who, &mut fields),
             Data::Withheld(withheld) => storm::withheld(withheld, &mut fields),
             Data::Exec(exec) => narrate_exec(exec, &mut fields),
             Data::Fork(fork) => {
@@ -322,6 +334,8 @@ fn errno_name(number: i32) -> String {
         (Errno::NOENT, "ENOENT"),
         (Errno::SRCH, "ESRCH"),
         (Errno::INVAL, "EINVAL"),
+        (Errno::NOMEM, "ENOMEM"),
+        (Errno::NOBUFS, "ENOBUFS"),
     ];
     known
         .iter()

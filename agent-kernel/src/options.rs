@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::{Feature, Filter, Pressure};
+use crate::{Feature, Filter, Pressure, WaitLimits};
 
 /// How to listen. [`Options::default`] is right for most hosts.
 #[derive(Clone, Debug)]
@@ -17,8 +17,13 @@ pub struct Options {
     pub poll_interval: Duration,
     /// Whether the kernel counts each program's runs and time. Costs about 50 ns a run.
     pub statistics: bool,
-    /// Waits while the kernel takes memory back are told from this length on; all are in the histogram.
+    /// Waits of this length and more are long: those while the kernel takes memory back are told one by
+    /// one, others are added up by process. All are in the histograms.
     pub stall: Duration,
+    /// Requests of block devices are told from this length on; all are in the histograms.
+    pub slow_request: Duration,
+    /// From when on the waits of a process are told.
+    pub waits: WaitLimits,
     /// From when on pressure is told.
     pub pressure: Pressure,
     /// Which signals are told: bit `n - 1` is signal `n`. A child's `SIGCHLD` never is: its end is
@@ -44,6 +49,8 @@ impl Default for Options {
             poll_interval: Duration::from_millis(50),
             statistics: false,
             stall: Duration::from_millis(10),
+            slow_request: Duration::from_millis(500),
+            waits: WaitLimits::default(),
             pressure: Pressure::default(),
             signals: DEFAULT_SIGNALS,
             max_processes: 32_768,

@@ -1,13 +1,12 @@
 //! What would work here: for `hark-agent doctor`.
 
 use std::fs::read_to_string;
-use std::path::Path;
 
 use hark_api::Feature as FeatureReport;
 
 use crate::cgroup::Hierarchy;
 use crate::loader::{self, BTF_PATH};
-use crate::{Error, Options, kernel, lockdown, tracefs};
+use crate::{Error, Options, kernel, lockdown, procfs, tracefs};
 
 /// What works here and what does not.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -39,8 +38,16 @@ pub struct Fact {
 pub fn probe(options: &Options) -> Result<Probe, Error> {
     let others = other_programs(); // before those of its own are loaded
     let loaded = loader::load(options, false)?;
+    let left_out = loaded
+        .left_out
+        .iter()
+        .map(|(program, reason)| fact(program, format!("left out: {reason}"), None));
     Ok(Probe {
-        facts: facts().into_iter().chain([others]).collect(),
+        facts: facts()
+            .into_iter()
+            .chain([others])
+            .chain(left_out)
+            .collect(),
         features: kernel::reports(&loaded),
     })
 }
@@ -203,12 +210,8 @@ fn other_programs() -> Fact {
     fact(name, format!("{} loaded; no matter", told.len()), None)
 }
 
-/// Inode of the initial pid namespace, `PROC_PID_INIT_INO` of the kernel.
-const INITIAL_PID_NAMESPACE: &str = "pid:[4026531836]";
-
 fn pid_namespace() -> Fact {
-    let found = std::fs::read_link("/proc/self/ns/pid").unwrap_or_default();
-    if found == Path::new(INITIAL_PID_NAMESPACE) {
+    if procfs::ids_are_the_hosts() {
         return fact("process ids", "the host's", None);
     }
     fact(

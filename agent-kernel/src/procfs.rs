@@ -1,12 +1,29 @@
 //! Processes as /proc tells them: at the start, and when an event came too early or was lost.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::Arc;
 
 use hark_ebpf::{COMM_LEN, Task};
 
 use crate::cgroup::Cgroups;
 use crate::table::Entry;
+
+/// Whether process ids here are those that the kernel programs tell: those of the initial pid namespace.
+pub(crate) fn ids_are_the_hosts() -> bool {
+    /// Inode of that namespace, `PROC_PID_INIT_INO` of the kernel.
+    const INITIAL: &str = "pid:[4026531836]";
+    std::fs::read_link("/proc/self/ns/pid").is_ok_and(|found| found == Path::new(INITIAL))
+}
+
+/// The agent's process id as the kernel programs tell it; 0 where it cannot be known.
+pub(crate) fn own_pid() -> u32 {
+    if ids_are_the_hosts() {
+        std::process::id()
+    } else {
+        0
+    }
+}
 
 /// Ids of all processes.
 pub(crate) fn pids() -> BTreeSet<u32> {

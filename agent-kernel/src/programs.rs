@@ -13,6 +13,9 @@ pub(crate) enum Hook {
     Enter(&'static [&'static [&'static str]]),
     /// Their end.
     Exit(&'static [&'static [&'static str]]),
+    /// The software event of `perf_event_open(2)` that comes as a major fault is done, on each CPU
+    /// that is online.
+    MajorFault,
 }
 
 /// System calls that change who a process is.
@@ -106,7 +109,7 @@ pub(crate) const PROGRAMS: &[Program] = &[
     ),
     // Paths of control groups are found in /proc without it, if later.
     optional(Feature::Process, "cgroup_mkdir", Hook::Btf("cgroup_mkdir")),
-    // Before the next one, whose event it adds to. Needs Linux 5.17.
+    // Before the next one, whose event it adds to.
     optional(Feature::Signal, "fault_place", Hook::Btf("signal_generate")),
     program(
         Feature::Signal,
@@ -204,6 +207,20 @@ pub(crate) const PROGRAMS: &[Program] = &[
         "reclaim_group_end",
         Hook::Btf("mm_vmscan_memcg_reclaim_end"),
     ),
+    program(Feature::OffCpu, "off_cpu_switch", Hook::Btf("sched_switch")),
+    // Where perf_event_open(2) is not permitted, pages of memory are told as other waits are.
+    optional(Feature::OffCpu, "fault_done", Hook::MajorFault),
+    program(
+        Feature::Udp,
+        "udp_dropped",
+        Hook::Btf("udp_fail_queue_rcv_skb"),
+    ),
+    // Needs Linux 5.14.
+    optional(
+        Feature::Udp,
+        "udp_refused",
+        Hook::Btf("inet_sk_error_report"),
+    ),
     program(
         Feature::SyscallError,
         "syscall_failed",
@@ -238,6 +255,7 @@ impl std::fmt::Display for Hook {
         match self {
             Self::Btf(name) => write!(f, "tp_btf {name}"),
             Self::Classic(category, name) => write!(f, "tracepoint {category}:{name}"),
+            Self::MajorFault => f.write_str("software event page-faults-maj"),
             Self::Enter(calls) | Self::Exit(calls) => {
                 let when = if matches!(self, Self::Enter(_)) {
                     "enter"

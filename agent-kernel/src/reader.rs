@@ -11,11 +11,13 @@ use hark_ebpf::Kind;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::clock::{Clock, since_boot};
+use crate::datagram::Losses;
 use crate::decode::Decoder;
 use crate::diagnostics::Diagnostics;
 use crate::dns::Queries;
 use crate::failure::Failures;
 use crate::filter::Maps;
+use crate::waits::Waits;
 use crate::watch::Watches;
 use crate::withheld::{Account, Totals, totals};
 use crate::{KernelEvent, Processes};
@@ -65,6 +67,8 @@ pub(crate) struct Reader<S> {
     pub(crate) failures: Option<Arc<Mutex<Failures>>>,
     pub(crate) watches: Watches,
     pub(crate) queries: Option<Queries>,
+    pub(crate) losses: Option<Losses>,
+    pub(crate) waits: Option<Arc<Mutex<Waits>>>,
     pub(crate) totals: Arc<Totals>,
     pub(crate) sink: S,
     pub(crate) poll_interval: Duration,
@@ -121,6 +125,20 @@ impl<S: FnMut(&mut Vec<KernelEvent>)> Reader<S> {
                 tracing::warn!(%error, "control groups that are ignored cannot be followed");
             }
             self.watches.look_at_sockets(&mut table, batch);
+            if let Some(losses) = &mut self.losses {
+                losses.look(&mut table, batch);
+            }
+            // Of sockets, the programs do not know whose they are.
+            batch.retain(|event| {
+                !event
+                    .process
+                    .as_deref()
+                    .is_some_and(|p| filter.is_ignored(p))
+            });
+            if let Some(waits) = &self.waits {
+                let mut waits = waits.lock().unwrap_or_else(PoisonError::into_inner);
+                waits.look(&mut table, batch);
+            }
             if let Some(queries) = &mut self.queries {
                 queries.look(&mut table, batch);
             }

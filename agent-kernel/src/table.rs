@@ -1,5 +1,6 @@
 //! The table of processes, as the thread that reads the kernel's events keeps it.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
@@ -8,6 +9,7 @@ use hark_ebpf::Task;
 
 use crate::cgroup::{Cgroup, Cgroups, Hierarchy};
 use crate::event::Fault;
+use crate::id::ById;
 use crate::procfs;
 
 /// How long an ended process is remembered, for events that come late.
@@ -28,12 +30,17 @@ pub(crate) struct Entry {
 impl Entry {
     /// In the words that all sources share.
     pub(crate) fn process(&self, pid: u32) -> Process {
+        self.named(pid, self.comm.to_string())
+    }
+
+    /// The same by another command name.
+    fn named(&self, pid: u32, comm: String) -> Process {
         Process {
             pid,
             tid: None,
             ppid: Some(self.ppid),
             uid: Some(self.uid),
-            comm: self.comm.to_string(),
+            comm,
             exe: self.exe.as_deref().map(str::to_owned),
             cgroup: self.cgroup.as_ref().map(|c| c.path.clone()),
             unit: self.cgroup.as_ref().and_then(|c| c.unit.clone()),
@@ -48,7 +55,7 @@ const MAX_FAULTS: usize = 16;
 /// The processes by id; bounded.
 #[derive(Debug)]
 pub(crate) struct Table {
-    entries: HashMap<u32, Entry>,
+    entries: HashMap<u32, Entry, ById>,
     /// Ended ones, the earliest first: when, and which.
     ended: VecDeque<(u64, u32)>,
     cgroups: Cgroups,
@@ -59,20 +66,20 @@ pub(crate) struct Table {
     pub(crate) overflowed: u64,
 }
 
-fn comm(task: &Task) -> Box<str> {
+fn comm(task: &Task) -> Cow<'_, str> {
     let end = task
         .comm
         .iter()
         .position(|b| *b == 0)
         .unwrap_or(task.comm.len());
-    String::from_utf8_lossy(&task.comm[..end]).into()
+    String::from_utf8_lossy(&task.comm[..end])
 }
 
 impl Table {
     /// An empty table for at most `max` processes, ended ones included.
     pub(crate) fn new(max: usize, hierarchy: Hierarchy) -> Self {
         Self {
-            entries: HashMap::new(),
+            entries: HashMap::default(),
             ended: VecDeque::new(),
             cgroups: Cgroups::seed(hierarchy),
             max: max.max(1),
@@ -145,7 +152,7 @@ impl Table {
                 pid: task.pid,
                 tid: Some(task.tid),
                 uid: Some(task.uid),
-                comm: comm.into(),
+                comm: comm.into_owned(),
                 cgroup: cgroup.as_ref().map(|c| c.path.clone()),
                 unit: cgroup.as_ref().and_then(|c| c.unit.clone()),
                 container: cgroup.as_ref().and_then(|c| c.container.clone()),
@@ -157,12 +164,11 @@ impl Table {
         if cgroup.is_some() {
             entry.cgroup = cgroup;
         }
-        if task.tid == task.pid {
-            entry.comm = comm.clone();
+        if task.tid == task.pid && *entry.comm != *comm {
+            entry.comm = comm.as_ref().into();
         }
-        let mut process = entry.process(task.pid);
+        let mut process = entry.named(task.pid, comm.into_owned());
         process.tid = Some(task.tid);
-        process.comm = comm.into();
         process
     }
 
@@ -173,7 +179,7 @@ impl Table {
         let entry = Entry {
             ppid: parent,
             uid: task.uid,
-            comm: comm(task),
+            comm: comm(task).as_ref().into(),
             exe: of_parent.and_then(|e| e.exe.clone()),
             cgroup: cgroup.or_else(|| of_parent.and_then(|e| e.cgroup.clone())),
             ended: None,
@@ -186,7 +192,7 @@ impl Table {
         let entry = Entry {
             ppid: parent,
             uid: task.uid,
-            comm: comm(task),
+            comm: comm(task).as_ref().into(),
             exe: exe.map(Arc::from).or_else(|| procfs::exe(task.pid)),
             cgroup: self.cgroups.get(task.cgroup, task.pid),
             ended: None,

@@ -21,7 +21,8 @@ fn version(text: &str) -> Option<Version> {
 type Prototypes = BTreeMap<String, BTreeMap<Version, Vec<String>>>;
 
 /// All `// kernel: [VERSION] NAME(ARGUMENTS)` in the sources. Those of classic tracepoints are named
-/// `tracepoint CATEGORY:NAME`, and their fields are found by name when they are loaded.
+/// `tracepoint CATEGORY:NAME`, and their fields are found by name when they are loaded. Events of
+/// `perf_event_open(2)` are `software event NAME`, and have no arguments.
 fn named_by_programs() -> Prototypes {
     let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("../agent-ebpf/src");
     let mut all = Prototypes::new();
@@ -32,7 +33,7 @@ fn named_by_programs() -> Prototypes {
                 assert!(!line.contains("// kernel:"), "in a form of its own: {line}");
                 continue;
             };
-            if rest.starts_with("tracepoint ") {
+            if rest.starts_with("tracepoint ") || rest.starts_with("software event ") {
                 continue;
             }
             let (head, arguments) = rest.split_once('(').expect("arguments");

@@ -255,6 +255,15 @@ impl Running {
         let mut fields = Fields::new();
         fields.set("version", env!("CARGO_PKG_VERSION"));
         fields.set("listen", addresses);
+        if let Some(kernel) = &self.app.kernel {
+            // They are not told one by one.
+            let programs = kernel
+                .features()
+                .iter()
+                .map(|f| f.programs.len())
+                .sum::<usize>();
+            fields.set("kernel_programs", programs);
+        }
         self.say(
             Kind::AgentStart,
             Level::Info,

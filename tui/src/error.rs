@@ -1,6 +1,6 @@
 //! What can end the program, and with which exit code.
 
-use std::io;
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use hark_api::FilterError;
@@ -62,13 +62,15 @@ impl Error {
     pub(crate) fn report(&self) {
         let text = self.to_string();
         let lines: Vec<_> = text.lines().map(clean::text).collect();
-        eprintln!("hark: {}", lines.join("\n"));
+        // A terminal that is gone hears nothing, which is no reason to panic.
+        let mut out = io::stderr();
+        let _ = writeln!(out, "hark: {}", lines.join("\n"));
         if let Self::Agent(error) = self
             && let Some(remedy) = Remedy::of(error)
         {
-            eprintln!("  {}", remedy.text);
+            let _ = writeln!(out, "  {}", remedy.text);
             for command in remedy.commands {
-                eprintln!("    {command}");
+                let _ = writeln!(out, "    {command}");
             }
         }
     }

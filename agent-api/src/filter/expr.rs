@@ -27,9 +27,9 @@ pub enum Test {
     /// The message has these words.
     Words(Phrase),
     /// The named thing is one of a set.
-    OneOf(Enumerated, u32),
+    OneOf(Enumerated, u64),
     /// The verdict has a reason of one of these codes: bit `code.number()`.
-    Reason(u32),
+    Reason(u64),
     /// The event's time is not before this.
     Since(Timestamp),
     /// The event's time is before this.
@@ -170,12 +170,12 @@ impl Enumerated {
 }
 
 /// The set of one value; of one that only a later agent has, none.
-pub(crate) const fn bit(number: u8) -> u32 {
-    if number < 32 { 1 << number } else { 0 }
+pub(crate) const fn bit(number: u8) -> u64 {
+    if number < 64 { 1 << number } else { 0 }
 }
 
-// The sets above are of 32 bits.
-const _: () = assert!(Kind::ALL.len() <= 32 && ReasonCode::ALL.len() <= 32);
+// The sets above are of 64 bits.
+const _: () = assert!(Kind::ALL.len() <= 64 && ReasonCode::ALL.len() <= 64);
 
 impl Field {
     /// The field with this name in the filter language; `None` for those of [`Enumerated`] and
@@ -238,7 +238,7 @@ impl Test {
                     Enumerated::Level => event.level() as u8,
                     Enumerated::Tier => event.tier() as u8,
                 };
-                set & bit(value) != 0 || *set == u32::MAX
+                set & bit(value) != 0 || *set == u64::MAX
             }
             Self::Reason(set) => event.reasons() & set != 0,
             Self::Since(time) => event.time() >= *time,

@@ -375,7 +375,7 @@ impl Parser {
                 let mut set = 0;
                 for value in self.values()? {
                     set |= if value.text == "*" && !value.quoted {
-                        u32::MAX
+                        u64::MAX
                     } else {
                         bit(number(&value)?)
                     };
@@ -387,7 +387,7 @@ impl Parser {
                     return Err(error_at(start, "this field has no order; use `:` or `!=`"));
                 }
                 let wanted = number(&self.one()?)?;
-                (0..32)
+                (0..64)
                     .filter(|n| compare.holds(f64::from(*n), f64::from(wanted)))
                     .fold(0, |set, n| set | bit(n))
             }
@@ -395,7 +395,7 @@ impl Parser {
                 let (regex, at) = self.regex()?;
                 let mut set = 0;
                 for (n, name) in field.names().into_iter().enumerate() {
-                    set |= u32::from(regex.0.is_match(name)) << n;
+                    set |= u64::from(regex.0.is_match(name)) << n;
                 }
                 if set == 0 {
                     return Err(error_at(
@@ -418,7 +418,7 @@ impl Parser {
         for value in self.values()? {
             set |=
                 if value.text == "*" {
-                    u32::MAX
+                    u64::MAX
                 } else {
                     let code: ReasonCode = value.text.parse().map_err(
                         |error: crate::verdict::UnknownReasonCode| {

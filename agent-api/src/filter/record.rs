@@ -22,7 +22,7 @@ pub trait Record {
     /// Its severity.
     fn tier(&self) -> Tier;
     /// The codes of its reasons: a bit for each, by its number.
-    fn reasons(&self) -> u32;
+    fn reasons(&self) -> u64;
     /// Its message.
     fn message(&self) -> &str;
     /// The field as text; `None` where it is absent. Numbers are in decimal, booleans `true` and
@@ -53,7 +53,7 @@ impl Record for Event {
         self.verdict.tier
     }
 
-    fn reasons(&self) -> u32 {
+    fn reasons(&self) -> u64 {
         self.verdict
             .reasons
             .iter()

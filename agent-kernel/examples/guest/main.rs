@@ -9,9 +9,10 @@ mod faults;
 mod hearing;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use hark_api::FeatureState;
-use hark_kernel::{Kernel, Options, probe};
+use hark_kernel::{Feature, Kernel, Options, Pressure, WaitLimits, probe};
 use serde_json::{Value, json};
 
 use crate::hearing::Hearing;
@@ -31,6 +32,14 @@ fn main() -> ExitCode {
             Ok(())
         }
         [checks::LEAVE_ROOT] => Err(checks::leave_root()),
+        [checks::OVERFLOW_STACK] => {
+            println!("{}", checks::overflow_stack(1));
+            Ok(())
+        }
+        [checks::USE_MEMORY] => {
+            checks::use_memory();
+            Ok(())
+        }
         [faults::HOLD] => faults::hold(&options()),
         [name] => scenario(name, None),
         [name, fault] => scenario(name, Some(fault)),
@@ -49,9 +58,20 @@ fn say(line: &Value) {
     println!("{line}");
 }
 
-/// As an agent has them that is not configured.
+/// As an agent has them that is not configured, but for features that are off by default, and for waits
+/// that are told earlier.
 fn options() -> Options {
     Options {
+        features: Feature::ALL.to_vec(),
+        pressure: Pressure {
+            cpu: 100,
+            ..Pressure::default()
+        },
+        waits: WaitLimits {
+            page: 1,
+            ..WaitLimits::default()
+        },
+        slow_request: Duration::from_nanos(1),
         object: std::env::var_os("HARK_EBPF_OBJECT").map(Into::into),
         ..Options::default()
     }

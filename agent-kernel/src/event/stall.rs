@@ -45,3 +45,32 @@ pub struct PressureStall {
     /// How long ago that event was, in nanoseconds; absent for the first.
     pub since: Option<u64>,
 }
+
+/// The threads of a process waited for long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LongWaits {
+    /// For what.
+    pub resource: crate::Resource,
+    /// How often.
+    pub count: u64,
+    /// How long, together, in nanoseconds.
+    pub waited: u64,
+    /// In how long, in nanoseconds.
+    pub duration: u64,
+}
+
+/// A block device took long for a request. The event's process issued it: a thread of the kernel, where
+/// that writes on behalf of others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SlowRequest {
+    /// The device's kernel name, as in `sda`.
+    pub device: String,
+    /// `read`, `write`, `flush`, `discard` or `other`.
+    pub operation: &'static str,
+    /// Where, in units of 512 bytes.
+    pub sector: u64,
+    /// How many bytes it was about.
+    pub bytes: u32,
+    /// How long, in nanoseconds.
+    pub duration: u64,
+}

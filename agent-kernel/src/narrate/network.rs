@@ -1,9 +1,12 @@
 //! Connections, and names that are asked for.
 
 use hark_api::Fields;
+use rustix::io::Errno;
 
 use super::{errno_name, seconds};
-use crate::event::{ConnectOutcome, Dns, Ends, Owner, TcpClose, TcpConnect, TcpReset};
+use crate::event::{
+    ConnectOutcome, Dns, Ends, Owner, TcpClose, TcpConnect, TcpReset, UdpDrop, UdpError,
+};
 
 pub(super) fn set_ends(fields: &mut Fields, ends: Ends, owner: Owner) {
     fields.set("local", ends.local.to_string());
@@ -98,4 +101,46 @@ pub(super) fn dns(dns: Dns, who: &str, fields: &mut Fields) -> String {
     fields.set("type", kind);
     fields.set("server", server.to_string());
     line
+}
+
+pub(super) fn udp_drop(drop: UdpDrop, who: &str, fields: &mut Fields) -> String {
+    let why = if drop.error == Errno::NOBUFS.raw_os_error() {
+        "the memory for all UDP sockets was used up"
+    } else {
+        "its queue was full"
+    };
+    fields.set("local", drop.local.to_string());
+    fields.set("count", drop.count);
+    fields.set("errno", drop.error);
+    fields.set("error", errno_name(drop.error));
+    if let Some(since) = drop.since {
+        fields.set("duration", seconds(since));
+    }
+    format!(
+        "{who} does not receive fast enough on {}: {} datagrams were dropped, for {why}",
+        drop.local, drop.count
+    )
+}
+
+pub(super) fn udp_error(error: UdpError, who: &str, fields: &mut Fields) -> String {
+    let name = errno_name(error.error);
+    let to = match error.remote {
+        Some(remote) => remote.to_string(),
+        None => "its peers".to_owned(),
+    };
+    fields.set("local", error.local.to_string());
+    if error.remote.is_some() {
+        fields.set("remote", to.as_str());
+    }
+    fields.set("count", error.count);
+    fields.set("errno", error.error);
+    fields.set("error", name.as_str());
+    if let Some(since) = error.since {
+        fields.set("duration", seconds(since));
+    }
+    let times = match error.count {
+        1 => "once".to_owned(),
+        count => format!("{count} times"),
+    };
+    format!("{who} sent datagrams to {to} in vain: {name}, {times}")
 }

@@ -3,7 +3,10 @@
 use hark_api::Fields;
 
 use super::seconds;
-use crate::event::{ListenOverflow, PressureStall, Reclaim, SyscallFailures};
+use crate::Resource;
+use crate::event::{
+    ListenOverflow, LongWaits, PressureStall, Reclaim, SlowRequest, SyscallFailures,
+};
 
 pub(super) fn reclaim(reclaim: Reclaim, who: &str, fields: &mut Fields) -> String {
     fields.set("duration", seconds(reclaim.duration));
@@ -61,4 +64,37 @@ pub(super) fn pressure(pressure: PressureStall, fields: &mut Fields) -> String {
         "threads wait for {what}: some did for {} % of the last ten seconds",
         pressure.share
     )
+}
+
+pub(super) fn long_waits(waits: LongWaits, who: &str, fields: &mut Fields) -> String {
+    fields.set("resource", waits.resource.as_str());
+    fields.set("count", waits.count);
+    fields.set("waited", seconds(waits.waited));
+    fields.set("duration", seconds(waits.duration));
+    let what = match waits.resource {
+        Resource::Cpu => "for a CPU",
+        Resource::Kernel => "in the kernel, for a device or a lock",
+        Resource::Page => "for memory to come from a disk",
+    };
+    format!(
+        "{who} waited {:.0} ms in {:.0} s {what}: {} times",
+        seconds(waits.waited) * 1e3,
+        seconds(waits.duration).max(1.0),
+        waits.count
+    )
+}
+
+pub(super) fn slow_request(request: SlowRequest, who: &str, fields: &mut Fields) -> String {
+    let line = format!(
+        "{} took {:.0} ms for a {} of {who}",
+        request.device,
+        seconds(request.duration) * 1e3,
+        request.operation
+    );
+    fields.set("device", request.device);
+    fields.set("operation", request.operation);
+    fields.set("duration", seconds(request.duration));
+    fields.set("sector", request.sector);
+    fields.set("bytes", request.bytes);
+    line
 }

@@ -1,9 +1,10 @@
 use std::io::Write as _;
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
-use hark_kernel::{Data, Feature, Histogram};
+use hark_kernel::{Data, Feature, Histogram, Options};
 
-use crate::listener::{Listener, wait_until};
+use crate::listener::{Listener, assert_recent, options, pid, wait_until};
 
 fn assert_sound(histogram: &Histogram) {
     let buckets = &histogram.buckets;
@@ -34,6 +35,37 @@ fn writes_to_a_disk_are_counted() {
     assert_sound(&found.histogram);
     let device = std::path::Path::new("/sys/class/block").join(&found.device);
     assert!(device.exists(), "{}", found.device);
+}
+
+#[test]
+fn slow_requests_are_told_with_the_process_that_issued_them() {
+    let any = Options {
+        slow_request: Duration::from_nanos(1),
+        ..options(&[Feature::BlockLatency])
+    };
+    let Some(listener) = Listener::with(&any) else {
+        return;
+    };
+    let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("directory");
+    let file = format!("of={}/file", directory.path().display());
+    let mut child = Command::new("dd")
+        .args(["if=/dev/zero", &file, "bs=64K", "count=1", "oflag=direct"])
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("dd");
+    assert!(child.wait().expect("end").success());
+    let (event, request) = listener.wait("the request", |event| match &event.data {
+        Data::SlowRequest(request) if pid(event) == Some(child.id()) => Some(request.clone()),
+        _ => None,
+    });
+    assert_recent(&event);
+    assert_eq!(event.process.as_ref().expect("a process").comm, "dd");
+    assert_eq!(request.operation, "write");
+    assert!(request.duration > 0 && request.bytes > 0);
+    let device = std::path::Path::new("/sys/class/block").join(&request.device);
+    assert!(device.exists(), "{}", request.device);
+    let event = event.into_event(hark_api::Timestamp::now());
+    assert_eq!(event.kind, hark_api::Kind::Stall);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 use std::process::{Child, Command};
 
-use hark_kernel::{Data, Fault, Feature, Options, Sender, SignalResult};
+use hark_kernel::{Data, Feature, Options, Sender, SignalResult};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::listener::{Listener, assert_recent, options, pid, wait_until};
@@ -87,39 +87,31 @@ fn what_becomes_of_a_signal_is_told() {
     child.wait().expect("end");
 }
 
-/// Where the fault was; `None` before Linux 5.17, where it is not told.
-fn fault_of(signal: &hark_kernel::Signal) -> Option<Fault> {
-    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").expect("/proc");
-    let mut numbers = release
-        .split(|c: char| !c.is_ascii_digit())
-        .map_while(|number| number.parse::<u32>().ok());
-    let is_told = (numbers.next(), numbers.next()) >= (Some(5), Some(17));
-    assert_eq!(signal.fault.is_some(), is_told);
-    signal.fault.as_deref().cloned()
-}
-
-/// Runs this until it makes a fault whose file is told, where files are: of several listeners at once,
-/// such as those of tests beside this one, the kernel lets the first one look the file up.
+/// Runs a script that makes a fault, and gives the signal that it raised.
 fn fault_by(
     listener: &Listener,
     script: &str,
     argument: &str,
     number: u8,
 ) -> (hark_kernel::KernelEvent, hark_kernel::Signal) {
-    wait_until("a fault with its file", || {
-        let mut child = Command::new("python3")
-            .args(["-c", script, argument])
-            .spawn()
-            .expect("python3");
-        child.wait().expect("end");
-        let (event, signal) = listener.wait("the fault", |event| match &event.data {
-            Data::Signal(signal) if pid(event) == Some(child.id()) && signal.signal == number => {
-                Some(signal.clone())
-            }
-            _ => None,
-        });
-        let done = fault_of(&signal).is_none_or(|fault| fault.file.is_some());
-        done.then_some((event, signal))
+    let mut child = Command::new("python3")
+        .args(["-c", script, argument])
+        .spawn()
+        .expect("python3");
+    child.wait().expect("end");
+    fault_of(listener, child.id(), number)
+}
+
+fn fault_of(
+    listener: &Listener,
+    id: u32,
+    number: u8,
+) -> (hark_kernel::KernelEvent, hark_kernel::Signal) {
+    listener.wait("the fault", |event| match &event.data {
+        Data::Signal(signal) if pid(event) == Some(id) && signal.signal == number => {
+            Some(signal.clone())
+        }
+        _ => None,
     })
 }
 
@@ -138,10 +130,27 @@ fn a_fault_in_a_mapped_file_is_told_with_the_file() {
                   m[8195]";
     let path = path.display().to_string();
     let (_, signal) = fault_by(&listener, script, &path, 7);
-    if let Some(fault) = fault_of(&signal) {
-        assert_eq!(fault.file, Some((path, 8195)));
-        assert_ne!(fault.instruction, 0);
-    }
+    let fault = signal.fault.expect("where it was");
+    assert_eq!(fault.file, Some((path, 8195)));
+    assert_ne!(fault.instruction, 0);
+}
+
+#[test]
+fn each_listener_is_told_the_file_of_a_fault() {
+    let Some(first) = Listener::start(&[Feature::Signal]) else {
+        return;
+    };
+    let second = Listener::start(&[Feature::Signal]).expect("another listener");
+    // So many areas of memory that the kernel's tree of them has several levels.
+    let script = "import ctypes, mmap\n\
+                  all = [mmap.mmap(-1, 4096, prot=1 + i % 2 * 2) for i in range(3000)]\n\
+                  ctypes.string_at(0x1234)";
+    let (event, signal) = fault_by(&first, script, "", 11);
+    let id = pid(&event).expect("a process");
+    let (_, other) = fault_of(&second, id, 11);
+    let file = signal.fault.as_ref().expect("where it was").file.clone();
+    assert!(file.is_some());
+    assert_eq!(signal.fault, other.fault);
 }
 
 #[test]
@@ -152,12 +161,11 @@ fn a_fault_is_told_with_its_address() {
     let script = "import ctypes; ctypes.string_at(0x1234)";
     let (event, signal) = fault_by(&listener, script, "", 11);
     assert_eq!(signal.address, Some(0x1234));
-    if let Some(fault) = fault_of(&signal) {
-        assert_ne!(fault.instruction, 0);
-        let (file, offset) = fault.file.expect("the C library's file");
-        assert!(file.starts_with('/') && file.contains(".so"), "{file}");
-        assert!(offset > 0);
-    }
+    let fault = signal.fault.expect("where it was");
+    assert_ne!(fault.instruction, 0);
+    let (file, offset) = fault.file.expect("the C library's file");
+    assert!(file.starts_with('/') && file.contains(".so"), "{file}");
+    assert!(offset > 0);
     assert_eq!(signal.code, 1, "SEGV_MAPERR");
     assert_eq!(signal.sender, None);
     assert!(

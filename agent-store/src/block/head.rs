@@ -9,7 +9,9 @@ use crate::row::Row;
 use crate::wire::{Malformed, Put, Read, Take};
 
 /// The form of a head; the first byte of each.
-const FORM: u8 = 1;
+const FORM: u8 = 2;
+/// The one before: its sets had no values from 32 on, and else it is the same.
+const FORM_OF_32: u8 = 1;
 
 /// A block's contents in summary.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,10 +25,10 @@ pub(crate) struct Head {
     pub(crate) data_len: u64,
     pub(crate) tokens_len: u64,
     /// Bit `value as u8` of each that occurs.
-    pub(crate) sources: u32,
-    pub(crate) kinds: u32,
-    pub(crate) levels: u32,
-    pub(crate) reasons: u32,
+    pub(crate) sources: u64,
+    pub(crate) kinds: u64,
+    pub(crate) levels: u64,
+    pub(crate) reasons: u64,
     /// Events of each tier.
     pub(crate) tiers: [u64; hark_api::Tier::ALL.len()],
     pub(crate) services: Named<String>,
@@ -129,7 +131,7 @@ impl Head {
         out.put_varint(self.data_len);
         out.put_varint(self.tokens_len);
         for set in [self.sources, self.kinds, self.levels, self.reasons] {
-            out.put_varint(set.into());
+            out.put_varint(set);
         }
         for count in self.tiers {
             out.put_varint(count);
@@ -155,7 +157,7 @@ impl Head {
             return Err(Malformed("its checksum is wrong"));
         }
         let mut bytes = Take(body);
-        if bytes.u8()? != FORM {
+        if !matches!(bytes.u8()?, FORM | FORM_OF_32) {
             return Err(Malformed("unknown form of head"));
         }
         let first = bytes.varint()?;
@@ -167,10 +169,10 @@ impl Head {
             max_time: Timestamp::from_nanos(bytes.signed()?),
             data_len: bytes.varint()?,
             tokens_len: bytes.varint()?,
-            sources: bytes.u32()?,
-            kinds: bytes.u32()?,
-            levels: bytes.u32()?,
-            reasons: bytes.u32()?,
+            sources: bytes.varint()?,
+            kinds: bytes.varint()?,
+            levels: bytes.varint()?,
+            reasons: bytes.varint()?,
             ..Self::default()
         };
         for count in &mut head.tiers {

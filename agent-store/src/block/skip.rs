@@ -100,7 +100,7 @@ fn can_test(test: &Test, known: Known<'_>) -> Can {
                 Enumerated::Level => head.levels,
                 Enumerated::Tier => (0..)
                     .zip(head.tiers)
-                    .fold(0, |set, (tier, count)| set | u32::from(count > 0) << tier),
+                    .fold(0, |set, (tier, count)| set | u64::from(count > 0) << tier),
             };
             Can {
                 hold: present & set != 0,

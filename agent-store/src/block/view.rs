@@ -16,7 +16,7 @@ pub(crate) struct View<'a> {
 }
 
 /// The codes of the reasons in what [`row::put_grounds`] wrote, as a set.
-pub(crate) fn reasons(grounds: &[u8]) -> u32 {
+pub(crate) fn reasons(grounds: &[u8]) -> u64 {
     if grounds.is_empty() {
         return 0;
     }
@@ -141,7 +141,7 @@ impl Record for Row<'_> {
         self.tier
     }
 
-    fn reasons(&self) -> u32 {
+    fn reasons(&self) -> u64 {
         reasons(self.grounds)
     }
 
@@ -212,7 +212,7 @@ impl Record for View<'_> {
         self.block.base.tiers[self.i]
     }
 
-    fn reasons(&self) -> u32 {
+    fn reasons(&self) -> u64 {
         self.parts().map_or(0, |parts| reasons(parts.grounds))
     }
 

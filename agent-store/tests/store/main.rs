@@ -4,6 +4,7 @@ mod bounds;
 mod care;
 mod commit;
 mod format;
+mod heads;
 mod log;
 mod records;
 mod search;

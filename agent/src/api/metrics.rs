@@ -15,6 +15,8 @@ use poem_openapi::registry::{
 };
 use poem_openapi::{ApiResponse, OpenApi};
 
+mod kernel;
+
 use super::App;
 use super::auth::Caller;
 use super::events::blocking;
@@ -176,7 +178,7 @@ fn expose(app: &App, open: bool) -> String {
         writer.sample(metric.key.as_str(), metric.value);
     }
     agent(app, &mut writer);
-    kernel(app, &mut writer);
+    kernel::write(app, &mut writer);
     if open {
         writer.text.push_str("# EOF\n");
     }
@@ -363,135 +365,4 @@ fn agent(app: &App, writer: &mut Writer) {
         "Threads of the agent.",
         usage.threads as f64,
     );
-}
-
-fn kernel(app: &App, writer: &mut Writer) {
-    let Some(kernel) = &app.kernel else { return };
-    let counters = kernel.counters();
-    for (key, help, count) in [
-        (
-            "hark_kernel_emitted_total",
-            "Events that the kernel programs had to tell.",
-            counters.emitted,
-        ),
-        (
-            "hark_kernel_read_total",
-            "Events read from the ring buffer.",
-            counters.received,
-        ),
-        (
-            "hark_kernel_withheld_total",
-            "Events beyond their budgets, counted in summaries.",
-            counters.withheld,
-        ),
-        (
-            "hark_kernel_malformed_total",
-            "Records from the kernel programs that made no sense.",
-            counters.malformed,
-        ),
-        (
-            "hark_kernel_missed_runs_total",
-            "Runs of kernel programs that the kernel skipped.",
-            counters.missed,
-        ),
-    ] {
-        writer.counter(key, help, count);
-    }
-    let programs: Vec<_> = kernel
-        .features()
-        .into_iter()
-        .flat_map(|f| f.programs)
-        .collect();
-    let runs = "Runs of a kernel program.";
-    for program in &programs {
-        if let Some(count) = program.runs {
-            writer.counter(
-                &format!(
-                    "hark_kernel_program_runs_total{{program=\"{}\"}}",
-                    program.name
-                ),
-                runs,
-                count,
-            );
-        }
-    }
-    for program in &programs {
-        if let Some(nanos) = program.nanos {
-            let key = format!(
-                "hark_kernel_program_seconds_total{{program=\"{}\"}}",
-                program.name
-            );
-            writer.family(
-                "hark_kernel_program_seconds_total",
-                "counter",
-                "Time that a kernel program ran.",
-            );
-            writer.sample(&key, nanos as f64 / 1e9);
-        }
-    }
-    let latency = kernel.latency();
-    for block in &latency.block {
-        let labels = format!(
-            "device=\"{}\",operation=\"{}\",",
-            block.device, block.operation
-        );
-        writer.histogram(
-            "hark_block_latency_seconds",
-            "From issue to completion of block requests.",
-            &labels,
-            &block.histogram,
-        );
-    }
-    for (scope, histogram) in &latency.reclaim {
-        writer.histogram(
-            "hark_reclaim_latency_seconds",
-            "How long threads waited while the kernel took memory back, by what was short of it.",
-            &format!("scope=\"{scope}\","),
-            histogram,
-        );
-    }
-    syscall_errors(&kernel.syscall_errors(MAX_SYSCALL_ERRORS), writer);
-    if let Some(histogram) = &latency.runqueue {
-        writer.histogram(
-            "hark_runqueue_latency_seconds",
-            "How long runnable threads waited for a CPU.",
-            "",
-            histogram,
-        );
-    }
-}
-
-/// Kinds of failed system calls that are told, the most frequent ones.
-const MAX_SYSCALL_ERRORS: usize = 100;
-
-fn syscall_errors(errors: &hark_kernel::SyscallErrors, writer: &mut Writer) {
-    for error in &errors.top {
-        // A command's name is anybody's choice.
-        let command: String = error
-            .command
-            .chars()
-            .map(|c| {
-                if c.is_control() || c == '"' || c == '\\' {
-                    '?'
-                } else {
-                    c
-                }
-            })
-            .collect();
-        let (call, name) = (&error.call, &error.error);
-        writer.counter(
-            &format!(
-                "hark_syscall_errors_total{{command=\"{command}\",call=\"{call}\",error=\"{name}\"}}"
-            ),
-            "System calls that failed, by command, call and error; the most frequent.",
-            error.count,
-        );
-    }
-    if errors.rest > 0 {
-        writer.counter(
-            "hark_syscall_errors_omitted_total",
-            "System calls that failed and found no room in the account.",
-            errors.rest,
-        );
-    }
 }

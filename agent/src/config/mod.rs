@@ -166,8 +166,13 @@ pub struct Kernel {
     pub disabled_features: Vec<String>,
     /// Features that are turned on although they are off by default: `syscall_error`.
     pub extra_features: Vec<String>,
-    /// Waits while the kernel takes memory back are told from this length on; all are counted.
+    /// Waits from this length on are long: those while the kernel takes memory back are told one by one,
+    /// others are added up by process. All are counted.
     pub stall: Span,
+    /// Requests of block devices are told from this length on; all are counted.
+    pub slow_request: Span,
+    /// From when on the waits of a process are told.
+    pub waits: hark_kernel::WaitLimits,
     /// Whether every fork is kept as an event; without it forks are counted, and kept where unusually many.
     pub keep_forks: bool,
     /// Size of the ring buffer.

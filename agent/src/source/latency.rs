@@ -108,7 +108,7 @@ mod tests {
                     histogram: histogram(fast, slow),
                 })
                 .into(),
-            reclaim: Vec::new(),
+            ..LatencyTables::default()
         };
         let mut latencies = Latencies::default();
         let at = |secs: i64| Timestamp::from_nanos(secs * 1_000_000_000);

@@ -23,10 +23,11 @@ mod widget;
 use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use crossterm::event::EventStream;
-use futures_util::{FutureExt as _, StreamExt as _};
+use futures_util::StreamExt as _;
 use hark_api::Timestamp;
 use hark_api::client::{Client, Endpoint, Token};
 use tokio::signal::unix::{Signal, SignalKind};
@@ -179,7 +180,7 @@ pub(crate) async fn run(
                         Some(Effect::Redraw) => screen.redraw()?,
                         None => {}
                     }
-                    event = input.next().now_or_never().flatten();
+                    event = at_hand(&mut input).await;
                 }
                 searching = true;
                 due = Some(Instant::now());
@@ -210,6 +211,16 @@ pub(crate) async fn run(
             () = tokio::time::sleep_until(wake) => due = Some(Instant::now()),
         }
     }
+}
+
+/// The next input, where it has come already. It is asked with this task's own waker: the stream
+/// keeps the one that it was asked with first, and a key would wake nobody else.
+async fn at_hand(input: &mut EventStream) -> Option<io::Result<crossterm::event::Event>> {
+    std::future::poll_fn(|context| match input.poll_next_unpin(context) {
+        Poll::Ready(next) => Poll::Ready(next),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
 }
 
 /// The clients of the hosts that are asked for, with their names: those of the command line, else

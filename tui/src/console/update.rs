@@ -272,6 +272,7 @@ fn set_filter(app: &mut App, text: &str) {
 
 fn filter_and_show(app: &mut App, text: &str) {
     set_filter(app, text);
+    app.remember_filter(text);
     show(app, Tab::Events);
     app.scene_mut().events.follow();
 }

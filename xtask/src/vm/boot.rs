@@ -80,13 +80,15 @@ impl Accelerator {
     }
 }
 
-/// Boots a kernel and waits until the machine switches itself off, at most so long.
+/// Boots a kernel and waits until the machine switches itself off, at most so long. `words` are more of the
+/// kernel's command line, each after a space.
 pub(super) fn boot(
     dir: &Path,
     kernel: &Kernel,
     initramfs: &Path,
     accelerator: Accelerator,
     limit: Duration,
+    words: &str,
 ) -> Result<Boot, Error> {
     let place = |name: &str| dir.join(name);
     let (report, console, disk) = (place("report.jsonl"), place("console.log"), place("disk"));
@@ -107,7 +109,8 @@ pub(super) fn boot(
         .arg(kernel.image())
         .arg("-initrd")
         .arg(initramfs)
-        .args(["-append", "console=ttyS0 panic=-1 hark.guest"])
+        .arg("-append")
+        .arg(format!("console=ttyS0 panic=-1 psi=1 hark.guest{words}"))
         // Relative, for a comma in a path would have a meaning.
         .current_dir(dir)
         .args([

@@ -14,9 +14,9 @@ use crate::vm::kernels::Kernel;
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 const BUSYBOX: &str = "/bin/busybox";
 const DIRS: [&str; 6] = ["bin", "dev", "modules", "proc", "sys", "tmp"];
-const APPLETS: [&str; 15] = [
-    "cat", "echo", "insmod", "ip", "mkdir", "mount", "poweroff", "rmdir", "rmmod", "sh", "sleep",
-    "stty", "sync", "true", "umount",
+const APPLETS: [&str; 19] = [
+    "cat", "chroot", "echo", "insmod", "ip", "mkdir", "mkswap", "mount", "poweroff", "rmdir",
+    "rmmod", "sh", "sleep", "stty", "swapoff", "swapon", "sync", "true", "umount",
 ];
 
 /// Builds the guest program, linked with all that it needs: the virtual machine has no libraries.

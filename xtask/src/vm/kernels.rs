@@ -26,15 +26,18 @@ const NEWEST: &str = "linux-image-cloud-amd64";
 /// Age from which apt's index is fetched anew.
 const INDEX_AGE: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// What a virtual disk needs, in the order in which it is to be loaded. Which of them a kernel has
-/// built in, and which it has at all, differs.
-const MODULES: [&str; 6] = [
+/// What a virtual disk needs, and what tells of TCP sockets, which other systems load as it is asked for:
+/// in the order in which it is to be loaded. Which of them a kernel has built in, and which it has at
+/// all, differs.
+const MODULES: [&str; 8] = [
     "virtio",
     "virtio_ring",
     "virtio_pci_legacy_dev",
     "virtio_pci_modern_dev",
     "virtio_pci",
     "virtio_blk",
+    "inet_diag",
+    "tcp_diag",
 ];
 
 /// The Debian mirror to ask: `DEBIAN_MIRROR`, else the first that the host's apt asks.
@@ -70,7 +73,7 @@ impl Kernel {
         self.dir.join("vmlinuz")
     }
 
-    /// The modules for the disk, in the order in which they are to be loaded.
+    /// The modules, in the order in which they are to be loaded.
     pub(super) fn modules(&self) -> Vec<PathBuf> {
         MODULES
             .iter()

@@ -21,6 +21,7 @@ use crate::vm::report::Report;
 
 /// Boot other kernels in virtual machines, and show what hark hears in them
 #[derive(clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 pub(crate) struct Args {
     /// Say which kernels are cached and which can be fetched; boot none
     #[arg(long)]
@@ -34,8 +35,11 @@ pub(crate) struct Args {
     /// Fetch nothing: only the kernels that are cached
     #[arg(long)]
     offline: bool,
+    /// Only the kernel as it is booted, without faults: where the processor is emulated and busy, too
+    #[arg(long)]
+    plain: bool,
     /// How long a virtual machine may run
-    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 900)]
     timeout: u64,
     /// The kernel programs to load instead of those that hark is built with
     #[arg(long, value_name = "FILE")]
@@ -132,7 +136,8 @@ fn try_out(
         accelerator.as_str()
     );
     let limit = Duration::from_secs(args.timeout);
-    let boot = boot::boot(&dir, kernel, &initramfs, accelerator, limit)?;
+    let words = if args.plain { " hark.plain" } else { "" };
+    let boot = boot::boot(&dir, kernel, &initramfs, accelerator, limit, words)?;
     let told = fs::read(&boot.report).map_err(Error::file(&boot.report))?;
     let mut report = Report::parse(&kernel.release, &String::from_utf8_lossy(&told));
     let console = boot.console.display();

@@ -56,6 +56,29 @@ pub(crate) fn runqueue(kernel: &Kernel, _: &Hearing) -> Result<(), String> {
     }
 }
 
+/// Any request is slow to the guest program: see its options.
+pub(crate) fn slow(_: &Kernel, hearing: &Hearing) -> Result<(), String> {
+    let path = format!("/dev/{DISK}");
+    let mut disk = File::options()
+        .write(true)
+        .open(&path)
+        .map_err(cannot(&path))?;
+    disk.write_all(&[7; 4 << 10]).map_err(cannot(&path))?;
+    disk.sync_all().map_err(cannot(&path))?;
+    let request = hearing.wait(|event| match &event.data {
+        Data::SlowRequest(request) if request.device == DISK && request.operation == "write" => {
+            event.process.as_ref()?;
+            Some(request.clone())
+        }
+        _ => None,
+    })?;
+    if request.duration > 0 && request.bytes >= 4096 && request.bytes % 512 == 0 {
+        Ok(())
+    } else {
+        Err(format!("{request:?}"))
+    }
+}
+
 pub(crate) fn broken(_: &Kernel, hearing: &Hearing) -> Result<(), String> {
     let path = format!("/dev/{BROKEN_DISK}");
     let mut disk = File::open(&path).map_err(cannot(&path))?;

@@ -2,8 +2,11 @@
 //! offsets that differ from kernel to kernel.
 
 mod audit;
+mod datagram;
 mod latency;
+mod memory;
 mod process;
+mod stall;
 mod tcp;
 mod warning;
 
@@ -14,6 +17,7 @@ use hark_kernel::{Feature, Kernel, KernelEvent};
 use rustix::process::{Pid, Signal, kill_process};
 
 pub(crate) use crate::checks::audit::leave_root;
+pub(crate) use crate::checks::memory::{overflow_stack, use_memory};
 pub(crate) use crate::checks::process::fill_memory;
 use crate::hearing::{Hearing, until};
 
@@ -85,6 +89,11 @@ pub(crate) const ALL: &[Check] = &[
         "block device written and read",
         latency::block,
     ),
+    Check::new(
+        Feature::BlockLatency,
+        "slow request, with its process",
+        latency::slow,
+    ),
     Check::new(Feature::BlockLatency, "block device fails", latency::broken),
     Check::new(
         Feature::RunqueueLatency,
@@ -106,6 +115,45 @@ pub(crate) const ALL: &[Check] = &[
     Check::new(Feature::File, "watched file changed", warning::file),
     Check::new(
         Feature::Signal,
+        "fault, with the file that is mapped there",
+        memory::fault,
+    ),
+    Check::new(
+        Feature::Reclaim,
+        "waits while memory is taken back",
+        memory::reclaim,
+    ),
+    Check::new(
+        Feature::OffCpu,
+        "waits for memory that was swapped out",
+        memory::swapped,
+    ),
+    Check::new(Feature::Dns, "name asked for, and answered", datagram::dns),
+    Check::new(Feature::Udp, "datagrams without room", datagram::no_room),
+    // "net: sock: add trace for socket errors", Linux 5.14
+    Check::new(
+        Feature::Udp,
+        "datagram to where nobody is",
+        datagram::nobody,
+    )
+    .since(5, 14),
+    Check::new(
+        Feature::SyscallError,
+        "system calls that fail",
+        stall::failures,
+    ),
+    Check::new(
+        Feature::ListenOverflow,
+        "port that turns connections away",
+        stall::overflow,
+    ),
+    Check::new(
+        Feature::Pressure,
+        "threads wait for a CPU for long",
+        stall::pressure,
+    ),
+    Check::new(
+        Feature::Signal,
         "emitted = received, none malformed",
         accounts,
     ),
@@ -113,6 +161,10 @@ pub(crate) const ALL: &[Check] = &[
 
 /// The argument that makes this program fill its memory.
 pub(crate) const FILL_MEMORY: &str = "--fill-memory";
+/// The argument that makes this program use up its stack.
+pub(crate) const OVERFLOW_STACK: &str = "--overflow-stack";
+/// The argument that makes this program use more memory than its control group may have.
+pub(crate) const USE_MEMORY: &str = "--use-memory";
 /// The argument that makes this program give up being root.
 pub(crate) const LEAVE_ROOT: &str = "--leave-root";
 

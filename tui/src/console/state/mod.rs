@@ -40,6 +40,9 @@ use super::theme::Theme;
 use crate::clean::Clean;
 use crate::remedy::Remedy;
 
+/// Filters that are remembered.
+const FILTERS: usize = 50;
+
 /// The console's state.
 pub(crate) struct App {
     /// The time on the clock, set before each frame.
@@ -146,6 +149,18 @@ impl App {
         self.detail = Detail::default();
         self.unusual_selected = None;
         self.is_local = false;
+    }
+
+    /// Keeps a filter, so that one finds it again.
+    pub(crate) fn remember_filter(&mut self, text: &str) {
+        if text.is_empty() {
+            return;
+        }
+        self.filters_used.retain(|used| used != text);
+        self.filters_used.push(text.to_owned());
+        if self.filters_used.len() > FILTERS {
+            self.filters_used.remove(0);
+        }
     }
 
     /// The views that have a place in the first line.

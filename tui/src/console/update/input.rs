@@ -17,8 +17,6 @@ use crate::console::widget::canvas::Hit;
 
 /// Rows that a turn of the wheel moves.
 const WHEEL_ROWS: isize = 3;
-/// Filters that are remembered.
-const FILTERS: usize = 50;
 
 /// Takes in a key, a click or a paste. `hits` says what the last frame's places mean.
 pub(crate) fn input(app: &mut App, input: &Input, hits: &[Hit]) -> Option<Effect> {
@@ -193,13 +191,7 @@ fn filter_key(app: &mut App, mut prompt: FilterPrompt, event: KeyEvent) -> Optio
         KeyCode::Enter => {
             if prompt.error.is_none() {
                 let text = app.scene().events.filter_text().to_owned();
-                if !text.is_empty() {
-                    app.filters_used.retain(|used| *used != text);
-                    app.filters_used.push(text);
-                    if app.filters_used.len() > FILTERS {
-                        app.filters_used.remove(0);
-                    }
-                }
+                app.remember_filter(&text);
                 return None;
             }
         }

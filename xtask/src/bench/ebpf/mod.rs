@@ -1,8 +1,10 @@
 //! Hearing the kernel: what it costs those who are heard, and the one who hears.
 //!
-//! `workload.rs` makes events, `watcher.rs` hears them: hark, or a peer with the same tracepoint.
+//! `workload.rs` makes events, `watcher.rs` hears them: hark, or a peer with the same tracepoint. `deluge.rs`
+//! looks at what is lost, `agent.rs` at a whole agent.
 
 mod agent;
+mod deluge;
 mod peers;
 mod watcher;
 mod workload;
@@ -30,6 +32,9 @@ pub(crate) struct Args {
     /// Only this workload; may be repeated
     #[arg(long, value_enum)]
     only: Vec<Workload>,
+    /// This many signals in one go, and nothing else unless it is named by `--only`: how many are lost, and what the reader takes for each
+    #[arg(long, value_name = "SIGNALS")]
+    deluge: Option<usize>,
     /// An agent's program: its CPU time at 1,000 executions a second is measured, too
     #[arg(long)]
     agent: Option<std::path::PathBuf>,
@@ -62,7 +67,8 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
         args.runs
     );
     for workload in Workload::ALL {
-        if !args.only.is_empty() && !args.only.contains(&workload) {
+        let alone = args.only.is_empty() && args.deluge.is_some();
+        if alone || !args.only.is_empty() && !args.only.contains(&workload) {
             continue;
         }
         let count = workload.count(args.events);
@@ -79,8 +85,11 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
         let after = measure(args.runs, workload, count, &mut Watcher::Nobody)?;
         report(workload, count, &before, &rows, &after);
     }
-    if args.only.is_empty() {
+    if args.only.is_empty() && args.deluge.is_none() {
         watcher::report_programs(args.events)?;
+    }
+    if let Some(events) = args.deluge {
+        deluge::measure(events)?;
     }
     match &args.agent {
         Some(program) => agent::measure(program),
@@ -99,7 +108,7 @@ fn measure(
     let mut own = Duration::ZERO;
     for _ in 0..runs.max(1) {
         let cost = workload.cause(count)?;
-        own += cost.thread;
+        own += cost.thread();
         costs.push(cost.total().as_nanos() as f64 / count as f64);
     }
     let heard = watcher.settled() - heard;

@@ -50,6 +50,8 @@ const DEFAULT: &[Feature] = &[
     Feature::File,
     Feature::Dns,
     Feature::Reclaim,
+    Feature::OffCpu,
+    Feature::Udp,
 ];
 
 /// As [`DEFAULT`], without those on tracepoints of system calls.
@@ -66,6 +68,8 @@ const WITHOUT_CALLS: &[Feature] = &[
     Feature::Hang,
     Feature::Dns,
     Feature::Reclaim,
+    Feature::OffCpu,
+    Feature::Udp,
 ];
 
 /// hark with these features.
@@ -86,6 +90,11 @@ pub(super) const fn of_hark(workload: Workload) -> &'static [(&'static str, &'st
         Workload::Packets => &[
             ("hark: all features by default", DEFAULT),
             ("hark: `dns`", &[Feature::Dns]),
+        ],
+        Workload::Switches => &[
+            ("hark: all features by default", DEFAULT),
+            ("hark: `runqueue_latency`", &[Feature::RunqueueLatency]),
+            ("hark: `off_cpu`", &[Feature::OffCpu]),
         ],
         Workload::Signals => &[("hark", &[Feature::Signal])],
         Workload::Connections => &[("hark", &[Feature::Tcp])],
@@ -150,6 +159,22 @@ pub(super) fn others(workload: Workload) -> Vec<Peer> {
                  tracepoint:net:netif_receive_skb { @in = count() }",
             ],
         )],
+        Workload::Switches => vec![
+            counts(
+                "bpftrace 'count' on sched_switch",
+                &[
+                    "bpftrace",
+                    "-e",
+                    "BEGIN { printf(\"ready\\n\") } tracepoint:sched:sched_switch { @ = count() }",
+                ],
+            ),
+            Peer {
+                name: "runqlat (libbpf-tools)",
+                command: &["runqlat", "1"],
+                marker: "Tracing",
+                tells: false,
+            },
+        ],
         Workload::Signals => vec![
             tells(
                 "bpftrace 'printf' on signal_generate",

@@ -1,5 +1,6 @@
 //! What happens in the kernel, for the listeners to hear.
 
+use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -15,6 +16,7 @@ pub(super) enum Workload {
     Calls,
     Opens,
     Packets,
+    Switches,
     Signals,
     Connections,
     Executions,
@@ -24,22 +26,29 @@ pub(super) enum Workload {
 #[derive(Clone, Copy)]
 pub(super) struct Cost {
     /// Of the thread that caused the events.
-    pub(super) thread: Duration,
+    thread: Duration,
     /// Of its children.
     children: Duration,
 }
 
 impl Cost {
+    /// Of the thread that caused the events.
+    pub(super) fn thread(self) -> Duration {
+        self.thread
+    }
+
+    /// With its children's.
     pub(super) fn total(self) -> Duration {
         self.thread + self.children
     }
 }
 
 impl Workload {
-    pub(super) const ALL: [Self; 6] = [
+    pub(super) const ALL: [Self; 7] = [
         Self::Calls,
         Self::Opens,
         Self::Packets,
+        Self::Switches,
         Self::Signals,
         Self::Connections,
         Self::Executions,
@@ -50,7 +59,7 @@ impl Workload {
         let count = match self {
             Self::Calls => signals * 20,
             Self::Opens | Self::Signals => signals,
-            Self::Packets => signals / 2,
+            Self::Packets | Self::Switches => signals / 2,
             Self::Connections => signals / 20,
             Self::Executions => signals / 100,
         };
@@ -69,6 +78,9 @@ impl Workload {
             Self::Packets => {
                 format!("{count} UDP packets over the loopback device, sent and received,")
             }
+            Self::Switches => {
+                format!("{count} times to another thread and back on one CPU,")
+            }
             Self::Signals => format!("{count} signals"),
             Self::Connections => format!("{count} TCP connections, opened and closed,"),
             Self::Executions => format!("{count} executions of /bin/true, with fork and end,"),
@@ -81,6 +93,7 @@ impl Workload {
             Self::Calls => calls(count),
             Self::Opens => opens(count),
             Self::Packets => packets(count),
+            Self::Switches => switches(count),
             Self::Signals => signals(count),
             Self::Connections => connections(count),
             Self::Executions => executions(count),
@@ -154,6 +167,48 @@ fn packets(count: usize) -> Result<Cost, Error> {
         Ok(())
     };
     thread_cost(|| cause().map_err(|error| failed(&error)))
+}
+
+/// Two threads on one CPU that wait for each other.
+fn switches(count: usize) -> Result<Cost, Error> {
+    let one_cpu = || {
+        let mut cpus = rustix::thread::CpuSet::new();
+        cpus.set(0);
+        rustix::thread::sched_setaffinity(None, &cpus)
+    };
+    let cause = move || -> std::io::Result<Duration> {
+        let ((mut here, mut to_here), (mut there, mut to_there)) =
+            (std::io::pipe()?, std::io::pipe()?);
+        let other = std::thread::spawn(move || -> std::io::Result<Duration> {
+            one_cpu()?;
+            let before = cpu(ClockId::ThreadCPUTime);
+            let mut byte = [0];
+            for _ in 0..count {
+                there.read_exact(&mut byte)?;
+                to_here.write_all(&byte)?;
+            }
+            Ok(cpu(ClockId::ThreadCPUTime).saturating_sub(before))
+        });
+        one_cpu()?;
+        let before = cpu(ClockId::ThreadCPUTime);
+        let mut byte = [0];
+        for _ in 0..count {
+            to_there.write_all(&byte)?;
+            here.read_exact(&mut byte)?;
+        }
+        let own = cpu(ClockId::ThreadCPUTime).saturating_sub(before);
+        let other = other
+            .join()
+            .unwrap_or_else(|_| Err(std::io::ErrorKind::Other.into()))?;
+        Ok(own + other)
+    };
+    // In a thread of its own, for it stays on one CPU.
+    let both = std::thread::spawn(cause).join();
+    let both = both.unwrap_or_else(|_| Err(std::io::ErrorKind::Other.into()));
+    Ok(Cost {
+        thread: both.map_err(|error| failed(&error))?,
+        children: Duration::ZERO,
+    })
 }
 
 /// SIGCONT to a process that sleeps: nothing happens but the signal.

@@ -24,6 +24,8 @@ fn keys_lead_from_an_anomaly_to_what_is_around_it() {
     );
     press(&mut app, "\u{1B}\u{1B}");
     assert_eq!(app.scene().events.filter_text(), "");
+    // What a key has filtered by is found again among the filters used.
+    assert_eq!(app.filters_used.len(), 1);
 }
 
 #[test]
