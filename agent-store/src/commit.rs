@@ -6,7 +6,7 @@ use hark_api::Event;
 
 use crate::Error;
 use crate::hot::HotRow;
-use crate::log::{self, Log};
+use crate::log::{self, Log, Written};
 use crate::replies::{self, Reply};
 use crate::store::{Inner, lock};
 
@@ -81,6 +81,9 @@ impl Inner {
             last = event.id;
         }
         row.before = self.index().last;
+        if let Some(made) = self.sealing.made_spare() {
+            commits.log.take_spare(made);
+        }
         let size = Log::size(&row, replies);
         self.noting(|| self.wait_for_room(&commits.log, size))?;
         let started = Instant::now();
@@ -101,7 +104,11 @@ impl Inner {
     fn write_log(&self, log: &mut Log, row: &HotRow, replies: &[Reply]) -> Result<bool, Error> {
         self.recover(log)?;
         let (sealed, bound) = (self.index().sealed, self.log_bound());
-        log.append(row, replies, sealed, bound)?;
+        if log.append(row, replies, sealed, bound)? == Written::IntoANewFile
+            && let Some(spare) = log.spare(sealed, bound)
+        {
+            self.sealing.order_spare(spare);
+        }
         Ok(log.is_short(sealed, bound))
     }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use hark_api::{EventId, Timestamp};
 
 use crate::index::BlockRef;
-use crate::log::Log;
+use crate::log::{Log, Made, Spare};
 use crate::seal::Sealer;
 use crate::store::{Inner, bytes_on_disk, lock};
 use crate::{Error, Maintenance, Step, records, replies, sealed, series};
@@ -42,11 +42,16 @@ struct Signal {
     room: Condvar,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
+/// What the sealer's thread is to do, and what it did.
+#[derive(Debug, Default)]
 struct Wanted {
     seal: bool,
     /// Also what fills no block, as there is no room for more.
     all: bool,
+    /// The next file of the log, made while commits go on.
+    spare: Option<Spare>,
+    /// What came of that, until a commit takes it.
+    made: Option<Result<Made, Error>>,
     stop: bool,
 }
 
@@ -69,6 +74,17 @@ impl Sealing {
         if short || hot_events >= self.fill.load(Ordering::Relaxed) {
             lock(&self.shared.state).want(&self.shared.wake, short);
         }
+    }
+
+    /// Has a file of the log made, so that no commit waits for that.
+    pub(crate) fn order_spare(&self, spare: Spare) {
+        lock(&self.shared.state).spare = Some(spare);
+        self.shared.wake.notify_one();
+    }
+
+    /// What came of the file that was ordered, once it is known.
+    pub(crate) fn made_spare(&self) -> Option<Result<Made, Error>> {
+        lock(&self.shared.state).made.take()
     }
 
     /// Keeps the sealer, and retention of hot rows, from working until it is dropped.
@@ -122,18 +138,30 @@ pub(crate) fn start_sealer(inner: &Arc<Inner>) -> Result<(), Error> {
     let shared = Arc::clone(&inner.sealing.shared);
     let run = move || {
         loop {
-            let all = {
+            let (spare, seal, all) = {
                 let state = lock(&shared.state);
                 let mut state = shared
                     .wake
-                    .wait_while(state, |wanted| !wanted.seal && !wanted.stop)
+                    .wait_while(state, |wanted| {
+                        !wanted.seal && wanted.spare.is_none() && !wanted.stop
+                    })
                     .unwrap_or_else(PoisonError::into_inner);
                 if state.stop {
                     return;
                 }
-                state.seal = false;
-                std::mem::take(&mut state.all)
+                let seal = std::mem::take(&mut state.seal);
+                (state.spare.take(), seal, std::mem::take(&mut state.all))
             };
+            // First, for it takes less than sealing, and the commits fill a file meanwhile.
+            if let Some(spare) = spare {
+                let made = spare.make().inspect_err(|error| {
+                    tracing::warn!(%error, "the next file of the log was not made ahead");
+                });
+                lock(&shared.state).made = Some(made);
+            }
+            if !seal {
+                continue;
+            }
             let Some(inner) = weak.upgrade() else { return };
             if let Err(error) = inner.noting(|| inner.seal(all)) {
                 tracing::error!(%error, "sealing failed; it is tried again with the next events");
@@ -248,7 +276,6 @@ impl Inner {
             bytes: options.max_reply_bytes,
         };
         self.keep_replies(bounds)?;
-        self.make_spare()?;
         records::trim_incidents(&self.main, ago(options.max_age))?;
         done.freed = self.compact()?;
         Ok(done)
@@ -290,21 +317,6 @@ impl Inner {
             }
         }
         Ok(events)
-    }
-
-    /// Makes the next file of the log where there is none, so that no commit waits for that.
-    fn make_spare(&self) -> Result<(), Error> {
-        let (sealed, bound) = (self.index().sealed, self.log_bound());
-        let spare = lock(&self.committing).log.spare(sealed, bound);
-        if let Some(spare) = spare {
-            match spare.make() {
-                Ok(medium) => lock(&self.committing).log.add_spare(&spare, medium),
-                // Commits can do without until they fill the files that there are.
-                Err(error) if error.is_full() => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(())
     }
 
     /// Removes what is too old of the series; looked at every few minutes.

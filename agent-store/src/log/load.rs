@@ -48,6 +48,7 @@ impl Log {
             next_number: numbers.last().map_or(1, |last| last + 1),
             generation: 0,
             buffer: Vec::new(),
+            spare_ordered: false,
             closed: false,
             place,
         };

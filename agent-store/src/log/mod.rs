@@ -41,6 +41,8 @@ pub(crate) struct Log {
     generation: u64,
     /// What is to be written: a page for a header, then records.
     buffer: Vec<u8>,
+    /// Whether a file is being made for later.
+    spare_ordered: bool,
     closed: bool,
 }
 
@@ -157,13 +159,15 @@ impl Log {
 
     /// Writes a commit; when it returns `Ok`, it is on the disk. Otherwise the log needs
     /// [`Log::recover`] before the next one. All up to `sealed` is sealed.
+    ///
+    /// After [`Written::IntoANewFile`] it is time for a [`Log::spare`].
     pub(crate) fn append(
         &mut self,
         row: &HotRow,
         replies: &[Reply],
         sealed: EventId,
         bound: u64,
-    ) -> Result<(), Error> {
+    ) -> Result<Written, Error> {
         if self.closed {
             return Err(Error::Closed);
         }
@@ -184,7 +188,7 @@ impl Log {
                 end: end + self.buffer.len() as u64,
                 last: row.last,
             };
-            return Ok(());
+            return Ok(Written::IntoTheOpenFile);
         }
         let at = self.pick(size, sealed, bound)?;
         let header = self.next_header(row.before);
@@ -205,7 +209,7 @@ impl Log {
             end: self.buffer.len() as u64,
             last: row.last,
         };
-        Ok(())
+        Ok(Written::IntoANewFile)
     }
 
     /// A file for so many bytes, that can be begun anew.
@@ -372,14 +376,18 @@ impl Log {
         Ok(())
     }
 
-    /// What is needed to make a file for later, where there is none: see [`Log::add_spare`].
+    /// What is needed to make a file for later, where there is none and none is being made. What
+    /// comes of it is to be told: [`Log::take_spare`].
     pub(crate) fn spare(&mut self, sealed: EventId, bound: u64) -> Option<Spare> {
         let others = |file: &&LogFile| !matches!(file.state, State::Open { .. });
         let mut others = self.files.iter().filter(others);
         let ready = others.any(|file| file.state.is_free(sealed));
-        if ready || self.closed || self.is_abandoned() || self.bytes() + self.len > bound {
+        // A commit may have to make one itself at the same time.
+        let room = self.bytes() + 2 * self.len <= bound;
+        if ready || self.spare_ordered || self.closed || self.is_abandoned() || !room {
             return None;
         }
+        self.spare_ordered = true;
         Some(Spare {
             place: Arc::clone(&self.place),
             number: self.take_number(),
@@ -387,9 +395,13 @@ impl Log {
         })
     }
 
-    /// Takes over a file that was made while commits went on.
-    pub(crate) fn add_spare(&mut self, spare: &Spare, medium: Box<dyn Medium>) {
-        self.add(spare.number, medium, spare.len);
+    /// Takes over a file that was made while commits went on. Where that failed, the commit that
+    /// needs it tries again.
+    pub(crate) fn take_spare(&mut self, made: Result<Made, Error>) {
+        self.spare_ordered = false;
+        if let Ok(made) = made {
+            self.add(made.number, made.medium, made.len);
+        }
     }
 
     /// What all files take, in bytes.
@@ -403,6 +415,13 @@ impl Log {
     }
 }
 
+/// Where a commit was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Written {
+    IntoTheOpenFile,
+    IntoANewFile,
+}
+
 /// A file that is to be made.
 #[derive(Debug)]
 pub(crate) struct Spare {
@@ -411,11 +430,22 @@ pub(crate) struct Spare {
     len: u64,
 }
 
+/// A file that was made.
+#[derive(Debug)]
+pub(crate) struct Made {
+    number: u32,
+    len: u64,
+    medium: Box<dyn Medium>,
+}
+
 impl Spare {
-    pub(crate) fn make(&self) -> Result<Box<dyn Medium>, Error> {
-        self.place
-            .create(self.number, self.len)
-            .map_err(Error::io("making a file of the log"))
+    pub(crate) fn make(&self) -> Result<Made, Error> {
+        let medium = self.place.create(self.number, self.len);
+        Ok(Made {
+            number: self.number,
+            len: self.len,
+            medium: medium.map_err(Error::io("making a file of the log"))?,
+        })
     }
 }
 
