@@ -19,11 +19,14 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, app: &App) {
     let theme = canvas.theme;
     let hosts = &app.hosts;
     let away = hosts.all.iter().filter(|host| host.why.is_some()).count();
-    let note = match (hosts.all.len(), away) {
-        (0, _) => String::new(),
-        (all, 0) => format!("{all}, all answer"),
-        (all, 1) => format!("{all}, 1 does not answer"),
-        (all, away) => format!("{all}, {away} do not answer"),
+    let asked = |host: &&Host| host.why.is_none() && host.seen.is_none();
+    let asked = hosts.all.iter().filter(asked).count();
+    let note = match (hosts.all.len(), away, asked) {
+        (0, ..) => String::new(),
+        (all, 0, 0) => format!("{all}, all answer"),
+        (all, 0, asked) => format!("{all}, {asked} not heard of yet"),
+        (all, 1, _) => format!("{all}, 1 does not answer"),
+        (all, away, _) => format!("{all}, {away} do not answer"),
     };
     let inside = canvas.section(area, "Hosts, the worst first", &note);
     if hosts.all.is_empty() {
