@@ -16,6 +16,7 @@ mod licenses;
 mod run;
 mod scenarios;
 mod screenshot;
+mod terminal;
 mod test;
 mod up;
 mod vm;

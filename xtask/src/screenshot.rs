@@ -12,6 +12,7 @@ use unicode_width::UnicodeWidthChar as _;
 
 use crate::error::Error;
 use crate::run;
+use crate::terminal::Terminal;
 
 /// A picture of the console on a real agent, for the docs
 #[derive(clap::Args)]
@@ -50,7 +51,7 @@ fn parse_size(text: &str) -> Result<(u16, u16), String> {
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), Error> {
-    let terminal = Terminal::start(args)?;
+    let terminal = Terminal::start("picture", &args.command, args.size)?;
     sleep(Duration::from_secs(args.wait));
     let mut pictures = vec![(args.out.as_path(), args.keys.as_str())];
     let more = args.and.chunks_exact(2);
@@ -67,7 +68,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
     drop(terminal);
     // Drawn last, so that what that takes is on no picture.
     for (out, screen) in screens {
-        let rows = parse_screen(&String::from_utf8_lossy(&screen));
+        let rows = parse_screen(&screen);
         let svg = draw(&rows, args.size, &args.colours[0], &args.colours[1]);
         write(out, &svg)?;
     }
@@ -93,49 +94,6 @@ fn write(out: &Path, svg: &str) -> Result<(), Error> {
         )
     } else {
         std::fs::write(out, svg).map_err(Error::file(out))
-    }
-}
-
-/// A tmux server of our own with one pane.
-struct Terminal {
-    name: String,
-}
-
-impl Terminal {
-    fn start(args: &Args) -> Result<Self, Error> {
-        let terminal = Self {
-            name: format!("hark-picture-{}", std::process::id()),
-        };
-        let (columns, rows) = (args.size.0.to_string(), args.size.1.to_string());
-        let command = format!("env COLORTERM=truecolor {}", args.command);
-        terminal.tmux(&[
-            "-f",
-            "/dev/null",
-            "new-session",
-            "-d",
-            "-x",
-            &columns,
-            "-y",
-            &rows,
-            &command,
-        ])?;
-        terminal.tmux(&["set", "-g", "status", "off"])?;
-        terminal.tmux(&["resize-window", "-x", &columns, "-y", &rows])?;
-        Ok(terminal)
-    }
-
-    fn tmux(&self, args: &[&str]) -> Result<Vec<u8>, Error> {
-        let mut tmux = Command::new("tmux");
-        tmux.args(["-L", &self.name])
-            .args(args)
-            .current_dir(run::root());
-        run::output(&mut tmux)
-    }
-}
-
-impl Drop for Terminal {
-    fn drop(&mut self) {
-        let _ = self.tmux(&["kill-server"]);
     }
 }
 

@@ -1,4 +1,4 @@
-//! How long a key takes, on a pseudo-terminal of 120 by 40 with nothing between: from the moment
+//! How long a key takes, on a pseudo-terminal with nothing between: from the moment
 //! when it is written to the end of the frame that shows what it did.
 
 use std::fs::{File, OpenOptions};
@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 
+use super::SIZE;
 use crate::error::Error;
 
 /// How long a key may take to show before it is given up.
@@ -45,8 +46,8 @@ impl Console {
         grantpt(&ours).map_err(|error| refused("grantpt", &error))?;
         unlockpt(&ours).map_err(|error| refused("unlockpt", &error))?;
         let size = Winsize {
-            ws_row: 40,
-            ws_col: 120,
+            ws_row: SIZE.1,
+            ws_col: SIZE.0,
             ws_xpixel: 0,
             ws_ypixel: 0,
         };

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use crate::error::Error;
 use crate::run;
+use crate::terminal::Terminal;
 use keys::Console;
 
 /// The console: CPU, memory and the time of a key, beside htop, btop and bottom where installed
@@ -35,6 +36,8 @@ pub(crate) struct Args {
     seconds: u64,
 }
 
+/// Columns and rows of the terminals.
+const SIZE: (u16, u16) = (120, 40);
 /// Keys that are timed.
 const KEYS: usize = 40;
 /// Other programs that show how a host does: what they are called, and what they are run as.
@@ -46,13 +49,14 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
     let command = format!("{} --socket {socket}", hark.display());
     println!("| what | CPU, % of one | memory, MiB |");
     println!("|---|---|---|");
-    let console = Terminal::start("hark", &command)?;
+    let console = Terminal::start("hark", &command, SIZE)?;
     sleep(Duration::from_secs(3));
-    console.report("hark, just started", args.seconds)?;
+    report(&console, "hark, just started", args.seconds)?;
     let mut sender = Sender::start(&hark, &socket)?;
     sender.send(args.events, Duration::ZERO)?;
     sleep(Duration::from_secs(5));
-    console.report(
+    report(
+        &console,
         &format!("hark, {} events behind it", args.events),
         args.seconds,
     )?;
@@ -66,7 +70,11 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
         }
         Ok::<_, Error>(())
     });
-    console.report(&format!("hark, {rate} events/s streaming in"), args.seconds)?;
+    report(
+        &console,
+        &format!("hark, {rate} events/s streaming in"),
+        args.seconds,
+    )?;
     drop(console);
     let mut console = Console::start(&hark, &socket)?;
     // Until as many events are behind this one, too.
@@ -85,9 +93,9 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
             .status()
             .is_ok()
         {
-            let terminal = Terminal::start(name, program)?;
+            let terminal = Terminal::start(name, program, SIZE)?;
             sleep(Duration::from_secs(3));
-            terminal.report(name, args.seconds)?;
+            report(&terminal, name, args.seconds)?;
         }
     }
     println!();
@@ -151,60 +159,23 @@ impl Drop for Sender {
     }
 }
 
-/// A program in a terminal of its own, 120 by 40.
-struct Terminal {
-    server: String,
-}
-
-impl Terminal {
-    fn start(name: &str, command: &str) -> Result<Self, Error> {
-        let terminal = Self {
-            server: format!("hark-bench-{}-{name}", std::process::id()),
-        };
-        let command = format!("exec env COLORTERM=truecolor {command}");
-        terminal.tmux(&[
-            "-f",
-            "/dev/null",
-            "new-session",
-            "-d",
-            "-x",
-            "120",
-            "-y",
-            "40",
-            &command,
-        ])?;
-        Ok(terminal)
-    }
-
-    fn tmux(&self, args: &[&str]) -> Result<String, Error> {
-        let output = run::output(Command::new("tmux").args(["-L", &self.server]).args(args))?;
-        Ok(String::from_utf8_lossy(&output).into_owned())
-    }
-
-    /// CPU over some seconds and memory at their end, as a row of the table.
-    fn report(&self, what: &str, seconds: u64) -> Result<(), Error> {
-        let pid = self.tmux(&["display-message", "-p", "#{pane_pid}"])?;
-        let pid = pid.trim();
-        let before = cpu_ticks(pid)?;
-        sleep(Duration::from_secs(seconds));
-        let ticks = cpu_ticks(pid)? - before;
-        // Linux counts the time of processes in hundredths of a second (USER_HZ).
-        let share = ticks as f64 / seconds as f64;
-        let status = read(&format!("/proc/{pid}/status"))?;
-        let rss = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let kib = rss.and_then(|rss| rss.split_whitespace().next()?.parse::<f64>().ok());
-        println!(
-            "| {what} | {share:.2} | {:.1} |",
-            kib.unwrap_or(0.0) / 1024.0
-        );
-        Ok(())
-    }
-}
-
-impl Drop for Terminal {
-    fn drop(&mut self) {
-        let _ = self.tmux(&["kill-server"]);
-    }
+/// CPU over some seconds and memory at their end, as a row of the table.
+fn report(terminal: &Terminal, what: &str, seconds: u64) -> Result<(), Error> {
+    let pid = terminal.tmux(&["display-message", "-p", "#{pane_pid}"])?;
+    let pid = pid.trim();
+    let before = cpu_ticks(pid)?;
+    sleep(Duration::from_secs(seconds));
+    let ticks = cpu_ticks(pid)? - before;
+    // Linux counts the time of processes in hundredths of a second (USER_HZ).
+    let share = ticks as f64 / seconds as f64;
+    let status = read(&format!("/proc/{pid}/status"))?;
+    let rss = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = rss.and_then(|rss| rss.split_whitespace().next()?.parse::<f64>().ok());
+    println!(
+        "| {what} | {share:.2} | {:.1} |",
+        kib.unwrap_or(0.0) / 1024.0
+    );
+    Ok(())
 }
 
 fn read(path: &str) -> Result<String, Error> {
