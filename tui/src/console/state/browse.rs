@@ -1,6 +1,5 @@
 //! A list of events that one moves through: filtered, followed or held.
 
-use std::cell::Cell;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -32,7 +31,7 @@ pub(crate) struct Browse {
     /// The newest event when the list was held, to count what came since.
     held_end: u64,
     /// The row at the top of the screen when last drawn, as an index into the list.
-    top: Cell<usize>,
+    top: super::Top,
 }
 
 impl Browse {
@@ -43,7 +42,7 @@ impl Browse {
             rows: Rows::All,
             held: None,
             held_end: 0,
-            top: Cell::new(0),
+            top: super::Top::default(),
         }
     }
 
@@ -216,9 +215,7 @@ impl Browse {
     /// The first row to draw on a screen of this height, so that the selected one is seen.
     pub(crate) fn top(&self, height: usize, log: &EventLog) -> usize {
         let selected = self.selected_row(log).unwrap_or(0);
-        let top = super::scroll_to(self.top.get(), selected, height, self.len(log));
-        self.top.set(top);
-        top
+        self.top.follow(selected, height, self.len(log))
     }
 }
 

@@ -1,6 +1,5 @@
 //! Several hosts, the worst first.
 
-use std::cell::Cell;
 use std::cmp::Reverse;
 
 use hark_api::{Health, IncidentRecord, Status, Tier, Timestamp, Vitals};
@@ -44,7 +43,7 @@ pub(crate) struct Hosts {
     /// The one that the other views are of.
     pub(crate) entered: usize,
     selected: Option<usize>,
-    top: Cell<usize>,
+    top: super::Top,
 }
 
 impl Hosts {
@@ -141,9 +140,7 @@ impl Hosts {
     /// The first row to draw.
     pub(crate) fn top(&self, height: usize) -> usize {
         let row = self.selected_row();
-        let top = super::scroll_to(self.top.get(), row, height, self.all.len());
-        self.top.set(top);
-        top
+        self.top.follow(row, height, self.all.len())
     }
 }
 

@@ -1,6 +1,5 @@
 //! The incidents that the agent keeps, and the one that is looked at.
 
-use std::cell::Cell;
 use std::cmp::Reverse;
 
 use hark_api::{IncidentId, IncidentRecord, Timestamp};
@@ -12,7 +11,7 @@ pub(crate) struct Incidents {
     /// What needs a look first, first.
     records: Vec<Clean<IncidentRecord>>,
     selected: Option<IncidentId>,
-    top: Cell<usize>,
+    top: super::Top,
 }
 
 impl Incidents {
@@ -110,9 +109,7 @@ impl Incidents {
     /// The first row to draw.
     pub(crate) fn top(&self, height: usize) -> usize {
         let row = self.selected_row();
-        let top = super::scroll_to(self.top.get(), row, height, self.records.len());
-        self.top.set(top);
-        top
+        self.top.follow(row, height, self.records.len())
     }
 }
 

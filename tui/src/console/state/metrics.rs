@@ -1,7 +1,5 @@
 //! The series that the agent stores, and the one that is looked at.
 
-use std::cell::Cell;
-
 use hark_api::{Band, Incident, SeriesData, SeriesEntry, SeriesKey, SeriesPoint, Timestamp};
 
 use super::ask::Ask;
@@ -64,7 +62,7 @@ pub(crate) struct Metrics {
     selected: Option<SeriesKey>,
     /// Series that stay on the screen beside the selected one, in the order of their coming.
     pinned: Vec<SeriesKey>,
-    top: Cell<usize>,
+    top: super::Top,
     span: usize,
     /// Whether the rhythms of curves are shown instead of themselves.
     pub(crate) is_spectrum: bool,
@@ -82,7 +80,7 @@ impl Metrics {
             search: String::new(),
             selected: None,
             pinned: Vec::new(),
-            top: Cell::new(0),
+            top: super::Top::default(),
             span: FIRST_SPAN,
             is_spectrum: false,
             loaded: Vec::new(),
@@ -213,9 +211,7 @@ impl Metrics {
 
     /// The first row of the list to draw.
     pub(crate) fn top(&self, height: usize, len: usize) -> usize {
-        let top = super::scroll_to(self.top.get(), self.selected_row(), height, len);
-        self.top.set(top);
-        top
+        self.top.follow(self.selected_row(), height, len)
     }
 
     /// The time looked at, up to a moment.

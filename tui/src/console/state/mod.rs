@@ -350,6 +350,23 @@ pub(crate) struct FilterPrompt {
     pub(crate) back: usize,
 }
 
+/// The first row of a list that is drawn, kept from one frame to the next.
+#[derive(Default)]
+pub(crate) struct Top(Cell<usize>);
+
+impl Top {
+    /// Begins the next frame with a row, as far as the selected one is seen then.
+    pub(crate) fn set(&self, row: usize) {
+        self.0.set(row);
+    }
+
+    /// The first row of this frame: see [`scroll_to`].
+    pub(crate) fn follow(&self, selected: usize, height: usize, len: usize) -> usize {
+        self.0.set(scroll_to(self.0.get(), selected, height, len));
+        self.0.get()
+    }
+}
+
 /// The first row to draw so that the selected one is seen, moving as little as need be.
 pub(crate) fn scroll_to(top: usize, selected: usize, height: usize, len: usize) -> usize {
     let lowest = (selected + 1).saturating_sub(height);

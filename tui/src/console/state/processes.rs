@@ -1,6 +1,5 @@
 //! The processes: order, tree and selection, and those that ended a short while ago.
 
-use std::cell::Cell;
 use std::cmp::Ordering;
 use std::collections::HashMap;
 
@@ -78,7 +77,7 @@ pub(crate) struct Processes {
     dead: Vec<Dead>,
     /// The selected process; the first row where it is gone.
     selected: Option<u32>,
-    top: Cell<usize>,
+    top: super::Top,
 }
 
 impl Processes {
@@ -167,9 +166,7 @@ impl Processes {
 
     /// The first row to draw.
     pub(crate) fn top(&self, selected: usize, height: usize, len: usize) -> usize {
-        let top = super::scroll_to(self.top.get(), selected, height, len);
-        self.top.set(top);
-        top
+        self.top.follow(selected, height, len)
     }
 }
 

@@ -1,7 +1,5 @@
 //! The log templates: what services write, without the values, and how often.
 
-use std::cell::Cell;
-
 use hark_api::{Template, Timestamp};
 
 use super::ask::Ask;
@@ -17,7 +15,7 @@ pub(crate) struct Templates {
     pub(crate) is_shown: bool,
     all: Vec<Clean<Template>>,
     selected: Option<u32>,
-    top: Cell<usize>,
+    top: super::Top,
     asked: Option<Timestamp>,
     answers: u32,
 }
@@ -73,9 +71,7 @@ impl Templates {
     /// The first row to draw.
     pub(crate) fn top(&self, height: usize) -> usize {
         let row = self.selected_row();
-        let top = super::scroll_to(self.top.get(), row, height, self.all.len());
-        self.top.set(top);
-        top
+        self.top.follow(row, height, self.all.len())
     }
 }
 

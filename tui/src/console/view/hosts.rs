@@ -19,12 +19,12 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, app: &App) {
     let theme = canvas.theme;
     let hosts = &app.hosts;
     let away = hosts.all.iter().filter(|host| host.why.is_some()).count();
-    let asked = |host: &&Host| host.why.is_none() && host.seen.is_none();
-    let asked = hosts.all.iter().filter(asked).count();
-    let note = match (hosts.all.len(), away, asked) {
+    let is_unheard = |host: &&Host| host.why.is_none() && host.seen.is_none();
+    let unheard = hosts.all.iter().filter(is_unheard).count();
+    let note = match (hosts.all.len(), away, unheard) {
         (0, ..) => String::new(),
         (all, 0, 0) => format!("{all}, all answer"),
-        (all, 0, asked) => format!("{all}, {asked} not heard of yet"),
+        (all, 0, unheard) => format!("{all}, {unheard} not heard of yet"),
         (all, 1, _) => format!("{all}, 1 does not answer"),
         (all, away, _) => format!("{all}, {away} do not answer"),
     };
