@@ -14,7 +14,7 @@ use crate::files::guarded;
 use crate::format_1::HOT_FILE;
 use crate::seal::Sealer;
 use crate::series::table;
-use crate::store::{Inner, LOG, create_private, lock};
+use crate::store::{Inner, LOG, create_private, lock, sync_dir};
 use crate::{Error, Store, records, sealed};
 
 /// Rows that one transaction of a copy writes.
@@ -135,13 +135,15 @@ impl Store {
                 for name in PARTS.iter().filter(|name| new.join(name).exists()) {
                     std::fs::rename(new.join(name), dir.join(name)).map_err(Error::io(what))?;
                 }
-                sync_dir(dir)?;
+                sync_dir(dir).map_err(Error::io(SYNCING))?;
                 Ok(restored)
             });
         remove_dir(&new)?;
         made
     }
 }
+
+const SYNCING: &str = "syncing the data directory";
 
 /// What a store consists of. The last was part of stores of format 1.
 const PARTS: [&str; 3] = ["main.redb", LOG, HOT_FILE];
@@ -167,12 +169,6 @@ fn remove_dir(dir: &Path) -> Result<(), Error> {
         }
         _ => Ok(()),
     }
-}
-
-fn sync_dir(dir: &Path) -> Result<(), Error> {
-    File::open(dir)
-        .and_then(|dir| dir.sync_all())
-        .map_err(Error::io("syncing the data directory"))
 }
 
 /// Copies a backup into a directory of its own, as a store's main file.
@@ -217,7 +213,7 @@ fn set_aside(dir: &Path) -> Result<Option<PathBuf>, Error> {
     for name in there {
         std::fs::rename(dir.join(name), aside.join(name)).map_err(Error::io(what))?;
     }
-    sync_dir(&aside)?;
+    sync_dir(&aside).map_err(Error::io(SYNCING))?;
     Ok(Some(aside))
 }
 

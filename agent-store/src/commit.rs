@@ -73,14 +73,14 @@ impl Inner {
             });
         };
         let mut commits = lock(&self.committing);
-        let mut last = self.index().last;
+        row.before = self.index().last;
+        let mut last = row.before;
         for event in events {
             if event.id <= last {
                 return Err(Error::IdOrder { id: event.id, last });
             }
             last = event.id;
         }
-        row.before = self.index().last;
         if let Some(made) = self.sealing.made_spare() {
             commits.log.take_spare(made);
         }

@@ -453,6 +453,11 @@ pub(crate) fn create_private(dir: &Path) -> Result<(), Error> {
         .map_err(Error::io("making the data directory"))
 }
 
+/// Brings to the disk which files a directory has.
+pub(crate) fn sync_dir(dir: &Path) -> std::io::Result<()> {
+    std::fs::File::open(dir)?.sync_all()
+}
+
 /// Bytes that the files of a store take on disk; sparse ones less than their length.
 pub(crate) fn bytes_on_disk(dir: &Path) -> u64 {
     use std::os::unix::fs::MetadataExt as _;

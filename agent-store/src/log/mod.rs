@@ -141,9 +141,15 @@ impl Log {
 
     /// Whether the last file is being filled that there may be: sealing should make room.
     pub(crate) fn is_short(&self, sealed: EventId, bound: u64) -> bool {
-        let others = |file: &&LogFile| !matches!(file.state, State::Open { .. });
-        let free = |file: &LogFile| file.state.is_free(sealed);
-        self.bytes() + self.len > bound && !self.files.iter().filter(others).any(free)
+        self.bytes() + self.len > bound && !self.has_next(sealed)
+    }
+
+    /// Whether there is a file to begin when the one that is being filled is full.
+    fn has_next(&self, sealed: EventId) -> bool {
+        let is_next = |file: &LogFile| {
+            !matches!(file.state, State::Open { .. }) && file.state.is_free(sealed)
+        };
+        self.files.iter().any(is_next)
     }
 
     /// The size of a file that is made for so many bytes.
@@ -379,12 +385,10 @@ impl Log {
     /// What is needed to make a file for later, where there is none and none is being made. What
     /// comes of it is to be told: [`Log::take_spare`].
     pub(crate) fn spare(&mut self, sealed: EventId, bound: u64) -> Option<Spare> {
-        let others = |file: &&LogFile| !matches!(file.state, State::Open { .. });
-        let mut others = self.files.iter().filter(others);
-        let ready = others.any(|file| file.state.is_free(sealed));
         // A commit may have to make one itself at the same time.
         let room = self.bytes() + 2 * self.len <= bound;
-        if ready || self.spare_ordered || self.closed || self.is_abandoned() || !room {
+        let wanted = room && !self.has_next(sealed) && !self.spare_ordered;
+        if !wanted || self.closed || self.is_abandoned() {
             return None;
         }
         self.spare_ordered = true;

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use hark_api::Timestamp;
 
+use crate::store::sync_dir;
+
 /// Where the files of a log are. Tests put disks of their own behind it.
 pub(crate) trait Place: std::fmt::Debug + Send + Sync {
     /// The numbers of all files.
@@ -62,10 +64,6 @@ impl Directory {
     fn path(&self, number: u32) -> PathBuf {
         self.0.join(format!("{number}.{ENDING}"))
     }
-}
-
-fn sync_dir(path: &Path) -> io::Result<()> {
-    File::open(path)?.sync_all()
 }
 
 /// Writes zeros: what is only reserved would have to be entered in the file system's own books
