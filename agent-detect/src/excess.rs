@@ -40,8 +40,12 @@ const USED_TO: f64 = 0.05;
 struct Resource {
     /// Less than this beyond the past is never looked at.
     floor: f64,
-    /// Less than this is a notice at most: of CPUs, as a share of the host's.
-    much: f64,
+    /// Less than this is a notice at most, on a host with so many CPUs.
+    much: fn(cpus: f64) -> f64,
+    /// How large an excess is beside others, on a host with so many CPUs.
+    size: fn(excess: f64, cpus: f64) -> f64,
+    /// A use in words.
+    words: fn(f64) -> String,
     /// Index of the Pareto tail that is taken beyond the largest so far.
     index: i32,
     of: fn(&ProcessUse) -> f64,
@@ -51,26 +55,26 @@ const RESOURCES: [Resource; 2] = [
     // CPUs.
     Resource {
         floor: 0.1,
-        much: 0.25,
+        much: |cpus| cpus / 4.0,
+        // They are bounded: what counts is what is taken beside what is left to others.
+        size: |excess, cpus| {
+            let share = (excess / cpus).min(MOST_SHARE);
+            share / (1.0 - share)
+        },
+        words: |cpus| format!("{cpus:.2} CPUs"),
         index: 3,
         of: |p| p.cpu,
     },
     // Bytes a second.
     Resource {
         floor: 4_194_304.0,
-        much: 33_554_432.0,
+        much: |_| 33_554_432.0,
+        size: |excess, _| excess,
+        words: |rate| format!("{} from and to disks", Unit::BytesPerSecond.show(rate)),
         index: 2,
         of: |p| p.read_bytes.unwrap_or(0.0) + p.write_bytes.unwrap_or(0.0),
     },
 ];
-
-fn words(resource: usize, value: f64) -> String {
-    if resource == 0 {
-        format!("{value:.2} CPUs")
-    } else {
-        format!("{} from and to disks", Unit::BytesPerSecond.show(value))
-    }
-}
 
 /// What a command uses of one resource.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
@@ -184,15 +188,7 @@ impl Excess {
                     continue;
                 }
                 used.excess = excess;
-                // CPUs are bounded: what counts is what is taken beside what is left to others.
-                let size = |excess: f64| {
-                    let share = (excess / cpus).min(MOST_SHARE);
-                    if i == 0 {
-                        share / (1.0 - share)
-                    } else {
-                        excess
-                    }
-                };
+                let size = |excess: f64| (resource.size)(excess, cpus);
                 let past = self.past[i].iter();
                 // What was told of is no example of what is usual; of about this size it happened.
                 let happened = |p: &&Past| {
@@ -224,12 +220,7 @@ impl Excess {
                     },
                 );
                 let mut verdict = opinion.verdict();
-                let much = if i == 0 {
-                    cpus * resource.much
-                } else {
-                    resource.much
-                };
-                let most = if excess < much {
+                let most = if excess < (resource.much)(cpus) {
                     Tier::Notice
                 } else {
                     Tier::Warning
@@ -250,11 +241,11 @@ impl Excess {
                     },
                     message: format!(
                         "{name} uses {}, {}",
-                        words(i, lasting),
+                        (resource.words)(lasting),
                         if usual < resource.floor {
                             "and hardly any before".to_owned()
                         } else {
-                            format!("and at most {} before", words(i, usual))
+                            format!("and at most {} before", (resource.words)(usual))
                         }
                     ),
                     verdict,

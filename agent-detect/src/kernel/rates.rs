@@ -36,8 +36,16 @@ pub(super) enum Count {
 }
 
 impl Count {
-    /// How many there are.
-    const ALL: f64 = 7.0;
+    /// Every one.
+    const ALL: [Self; 7] = [
+        Self::Exec,
+        Self::Fork,
+        Self::ExitFailed,
+        Self::Fault,
+        Self::ConnectFailed,
+        Self::Reset,
+        Self::Retransmit,
+    ];
 
     /// What there are many of, on the whole host or of one program.
     fn words(self, program: Option<&str>) -> String {
@@ -163,7 +171,8 @@ impl Rates {
             };
             let mut period = rate::WINDOW / burst.p;
             if name.is_none() {
-                period /= Count::ALL;
+                // Each count adds its own alarms.
+                period /= Count::ALL.len() as f64;
             } else {
                 // Each program adds its own alarms. What all do says more than a short past of one.
                 period /= active;
