@@ -6,7 +6,7 @@ use std::process::Command;
 use hark_api::FeatureState;
 use hark_kernel::{Feature, Kernel, probe};
 
-use crate::listener::{options, privileged};
+use crate::listener::{options, print_facts, privileged};
 
 /// What the tests below run where something is lacking: reports go to standard output, one a line.
 #[test]
@@ -21,14 +21,7 @@ fn report_what_works() {
             _ => println!("ON {}||", feature.name),
         }
     }
-    for fact in probe(&options(Feature::ALL)).expect("probe").facts {
-        println!(
-            "FACT {}|{}|{}",
-            fact.name,
-            fact.found,
-            fact.remedy.unwrap_or_default()
-        );
-    }
+    print_facts();
 }
 
 /// What was reported: by name, what was found or the reason, and the remedy.

@@ -28,6 +28,21 @@ pub(crate) fn privileged() -> bool {
     may
 }
 
+/// Prints what the doctor finds, one a line, for the test that runs this one elsewhere.
+pub(crate) fn print_facts() {
+    for fact in hark_kernel::probe(&options(Feature::ALL))
+        .expect("probe")
+        .facts
+    {
+        println!(
+            "FACT {}|{}|{}",
+            fact.name,
+            fact.found,
+            fact.remedy.unwrap_or_default()
+        );
+    }
+}
+
 /// Options with these features, and the object that is tested.
 pub(crate) fn options(features: &[Feature]) -> Options {
     Options {

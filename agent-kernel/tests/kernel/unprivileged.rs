@@ -3,9 +3,9 @@ use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 
 use hark_api::FeatureState;
-use hark_kernel::{Feature, Kernel, probe};
+use hark_kernel::{Feature, Kernel};
 
-use crate::listener::{options, privileged};
+use crate::listener::{options, print_facts, privileged};
 
 const NOBODY: u32 = 65_534;
 
@@ -24,14 +24,7 @@ fn report_what_works() {
         .get(std::process::id())
         .expect("this process");
     println!("SELF {}", this.comm);
-    for fact in probe(&options(Feature::ALL)).expect("probe").facts {
-        println!(
-            "FACT {}|{}|{}",
-            fact.name,
-            fact.found,
-            fact.remedy.unwrap_or_default()
-        );
-    }
+    print_facts();
 }
 
 #[test]
