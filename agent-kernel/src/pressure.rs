@@ -45,6 +45,8 @@ impl Default for Pressure {
 pub(crate) struct Trigger {
     resource: &'static str,
     file: File,
+    /// From how much waiting in a window on the kernel tells: microseconds.
+    threshold: u32,
     /// When it was told last, and how long threads had waited since boot by then, in microseconds.
     told: Option<u64>,
     waited: u64,
@@ -88,6 +90,7 @@ fn open(resource: &'static str, threshold: u32) -> std::io::Result<Trigger> {
     Ok(Trigger {
         resource,
         file,
+        threshold,
         told: None,
         waited: some(&text).map_or(0, |(_, total)| total),
     })
@@ -110,10 +113,15 @@ impl Trigger {
         }
         let text = std::fs::read_to_string(path(self.resource)).ok()?;
         let (share, total) = some(&text)?;
+        let waited = total.saturating_sub(self.waited);
+        // The kernel's own first look takes in all that threads waited since boot, which is no news.
+        if self.told.is_none() && waited < u64::from(self.threshold) {
+            return None;
+        }
         let data = PressureStall {
             resource: self.resource,
             share,
-            waited: total.saturating_sub(self.waited).saturating_mul(1_000),
+            waited: waited.saturating_mul(1_000),
             since: self.told.map(|told| now.saturating_sub(told)),
         };
         self.told = Some(now);
