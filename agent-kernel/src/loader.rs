@@ -341,21 +341,27 @@ fn turn_on(
                 tracing::warn!(program = program.name, hook = %program.hook, reason,
                     "an optional kernel program cannot run");
                 left_out.push((program.name, reason));
+                unload(program, ebpf); // it may be loaded, and hang on nothing or on some CPUs only
                 continue;
             }
             // What was loaded of it already goes with it.
             for program in PROGRAMS.iter().filter(|program| program.feature == feature) {
-                let _ = match ebpf.program_mut(program.name) {
-                    Some(AyaProgram::BtfTracePoint(program)) => program.unload(),
-                    Some(AyaProgram::TracePoint(program)) => program.unload(),
-                    Some(AyaProgram::PerfEvent(program)) => program.unload(),
-                    _ => Ok(()),
-                };
+                unload(program, ebpf);
             }
             return unavailable(reason, remedy);
         }
     }
     FeatureState::On
+}
+
+/// Takes a program out of the kernel, where it is in there.
+fn unload(program: &Program, ebpf: &mut Ebpf) {
+    let _ = match ebpf.program_mut(program.name) {
+        Some(AyaProgram::BtfTracePoint(program)) => program.unload(),
+        Some(AyaProgram::TracePoint(program)) => program.unload(),
+        Some(AyaProgram::PerfEvent(program)) => program.unload(),
+        _ => Ok(()),
+    };
 }
 
 fn load_program(
