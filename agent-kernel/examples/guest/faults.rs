@@ -69,6 +69,11 @@ pub(crate) fn cause(fault: &str) -> Result<(), String> {
     }
 }
 
+/// Whether the fault takes rights away that this program needs to cause some of the checks.
+pub(crate) fn takes_rights(fault: &str) -> bool {
+    matches!(fault, MEMLOCK | CAPABILITIES | USER)
+}
+
 /// Starts an instance, kills it as nothing can prevent, and waits until its programs have gone.
 fn start_and_kill() -> Result<(), String> {
     let programs = || loaded_programs().count();

@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 use hark_kernel::KernelEvent;
 
+use crate::checks::Failure;
+
 /// How long an event may take. An emulated processor is slow.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -28,12 +30,12 @@ impl Hearing {
     }
 
     /// The first event that `pick` takes, as soon as it is told.
-    pub(crate) fn wait<T>(&self, pick: impl Fn(&KernelEvent) -> Option<T>) -> Result<T, String> {
+    pub(crate) fn wait<T>(&self, pick: impl Fn(&KernelEvent) -> Option<T>) -> Result<T, Failure> {
         until(|| {
             let told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             told.iter().find_map(&pick)
         })
-        .ok_or_else(|| format!("not told within {} s", PATIENCE.as_secs()))
+        .ok_or_else(|| Failure::Wrong(format!("not told within {} s", PATIENCE.as_secs())))
     }
 }
 

@@ -15,6 +15,7 @@ use hark_api::FeatureState;
 use hark_kernel::{Feature, Kernel, Options, Pressure, WaitLimits, probe};
 use serde_json::{Value, json};
 
+use crate::checks::{Check, Failure};
 use crate::hearing::Hearing;
 
 fn main() -> ExitCode {
@@ -123,31 +124,49 @@ fn scenario(name: &str, fault: Option<&str>) -> Result<(), String> {
     if let Some(most) = most_verified() {
         say(&json!({"is": "verified", "most": most}));
     }
+    let may_fail_to_cause = fault.is_some_and(faults::takes_rights);
     for check in checks::ALL {
-        let on =
-            |f: &hark_api::Feature| f.name == check.feature.as_str() && f.state == FeatureState::On;
-        if !features.iter().any(on) {
-            continue;
-        }
-        let (major, minor) = check.since;
-        let limit = (linux_version() < check.since)
-            .then(|| format!("Linux tells it since {major}.{minor}"));
-        let wrong = match limit {
-            Some(_) => None,
-            None => (check.run)(&kernel, &hearing).err(),
+        let on = |f: &&hark_api::Feature| {
+            f.name == check.feature.as_str() && f.state == FeatureState::On
         };
+        let Some(feature) = features.iter().find(on) else {
+            continue;
+        };
+        let mut wrong = None;
+        let mut not_caused = None;
+        let limit = limit(check, feature);
+        if limit.is_none() {
+            match (check.run)(&kernel, &hearing) {
+                Ok(()) => {}
+                Err(Failure::NotCaused(why)) if may_fail_to_cause => not_caused = Some(why),
+                Err(Failure::NotCaused(why)) => wrong = Some(format!("could not be caused: {why}")),
+                Err(Failure::Wrong(why)) => wrong = Some(why),
+            }
+        }
         say(&json!({
             "is": "check",
             "feature": check.feature.as_str(),
             "what": check.what,
             "wrong": wrong,
             "limit": limit,
+            "not_caused": not_caused,
         }));
     }
     drop(kernel);
     drop(beside);
     say(&json!({"is": "done"}));
     Ok(())
+}
+
+/// Why it cannot be told here, though the feature is on.
+fn limit(check: &Check, feature: &hark_api::Feature) -> Option<String> {
+    let (major, minor) = check.since;
+    if linux_version() < check.since {
+        return Some(format!("Linux tells it since {major}.{minor}"));
+    }
+    let hook = check.hook?;
+    let missing = feature.programs.iter().all(|program| program.hook != hook);
+    missing.then(|| format!("it goes without the program on {hook}"))
 }
 
 /// Major and minor number of the running kernel.

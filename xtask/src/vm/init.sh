@@ -17,6 +17,8 @@ done
 ip link set lo up
 # Addresses reserved for documentation, sent to where nobody answers: what goes there is sent again.
 ip route add 192.0.2.0/24 dev lo
+# So that names can be asked for, whoever asks.
+echo 0 >/proc/sys/net/ipv4/ip_unprivileged_port_start
 
 if [ -e /hark-ebpf.o ]; then
     export HARK_EBPF_OBJECT=/hark-ebpf.o

@@ -49,6 +49,8 @@ pub(super) enum Line {
         wrong: Option<String>,
         /// Why this kernel cannot tell it.
         limit: Option<String>,
+        /// Why it could not be caused with the rights that the scenario leaves.
+        not_caused: Option<String>,
     },
     /// The kernel side did not start.
     Error {
@@ -77,6 +79,8 @@ enum Outcome {
     Wrong(String),
     /// The kernel cannot.
     Limit(String),
+    /// There was nothing to tell.
+    NotCaused(String),
 }
 
 /// What hark did in one scenario.
@@ -182,11 +186,13 @@ impl Scenario {
                 what,
                 wrong,
                 limit,
+                not_caused,
             } => {
-                let outcome = match (wrong, limit) {
-                    (Some(wrong), _) => Outcome::Wrong(wrong),
-                    (None, Some(limit)) => Outcome::Limit(limit),
-                    (None, None) => Outcome::Told,
+                let outcome = match (wrong, limit, not_caused) {
+                    (Some(wrong), _, _) => Outcome::Wrong(wrong),
+                    (None, Some(limit), _) => Outcome::Limit(limit),
+                    (None, None, Some(why)) => Outcome::NotCaused(why),
+                    (None, None, None) => Outcome::Told,
                 };
                 self.checks.push(Check {
                     feature,
@@ -208,6 +214,7 @@ impl Scenario {
             Some(Outcome::Told) => "yes".to_owned(),
             Some(Outcome::Wrong(why)) => notes.mark("**wrong**", why),
             Some(Outcome::Limit(why)) => notes.mark("no", why),
+            Some(Outcome::NotCaused(why)) => notes.mark("not caused", why),
             None => match self.features.iter().find(|(name, _)| name == feature) {
                 Some((_, Some(reason))) => notes.mark("off", reason),
                 Some((_, None)) | None => "–".to_owned(),
@@ -231,9 +238,11 @@ impl Scenario {
             .iter()
             .filter_map(|(name, off)| Some((name, off.as_ref()?)))
             .collect();
-        let told = |check: &&Check| check.outcome == Outcome::Told;
-        let told = self.checks.iter().filter(told).count();
-        let all = self.checks.len();
+        let count =
+            |is: fn(&Outcome) -> bool| self.checks.iter().filter(|c| is(&c.outcome)).count();
+        let told = count(|outcome| *outcome == Outcome::Told);
+        let not_caused = count(|outcome| matches!(outcome, Outcome::NotCaused(_)));
+        let caused = self.checks.len() - not_caused;
         let mut text = if off.is_empty() {
             "all on".to_owned()
         } else if off.len() == self.features.len() {
@@ -247,8 +256,11 @@ impl Scenario {
         for reason in reasons {
             text = notes.mark(&text, reason);
         }
-        if all > 0 {
-            let _ = write!(text, "; {told}/{all} told");
+        if caused > 0 {
+            let _ = write!(text, "; {told}/{caused} told");
+        }
+        if not_caused > 0 {
+            let _ = write!(text, ", {not_caused} could not be caused");
         }
         text
     }
@@ -403,6 +415,11 @@ mod tests {
 {"is":"feature","name":"oom","off":"no BTF","programs":[]}
 {"is":"feature","name":"tcp","off":"no BTF","programs":[]}
 {"is":"done"}
+{"is":"scenario","name":"fewer rights"}
+{"is":"feature","name":"oom","off":null,"programs":[]}
+{"is":"check","feature":"oom","what":"a kill","wrong":null,"limit":null,"not_caused":"may not"}
+{"is":"check","feature":"oom","what":"another","wrong":null,"limit":null,"not_caused":null}
+{"is":"done"}
 {"is":"end"}
 "#;
 
@@ -415,11 +432,13 @@ mod tests {
              | Feature and what was caused | 6.1.0 |\n|---|---|\n\
              | `oom`: a kill | yes |\n\
              | `tcp`: a refusal | **wrong** [1] |\n\
+             | `oom`: another | – |\n\
              | Instructions verified for the costliest program, of 1000000 | 4321 |\n\n\
              ### What is left under faults\n\n\
              | Fault | 6.1.0 |\n|---|---|\n\
              | as booted | all on; 1/2 told |\n\
-             | no BTF | all off [2] |\n\n\
+             | no BTF | all off [2] |\n\
+             | fewer rights | all on; 1/1 told, 1 could not be caused |\n\n\
              ### Reasons\n\n1. not told within 10 s\n2. no BTF\n\n\
              ### What hark says of the host\n\n\
              - no BTF: kernel type information (BTF): missing \

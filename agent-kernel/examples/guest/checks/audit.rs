@@ -6,14 +6,14 @@ use std::process::Command;
 
 use hark_kernel::{Data, Feature, Kernel, Options};
 
-use crate::checks::{LEAVE_ROOT, about, cannot, expect};
+use crate::checks::{Failure, LEAVE_ROOT, about, cannot, expect};
 use crate::hearing::Hearing;
 
 /// The user id that is nobody's.
 const NOBODY: u32 = 65_534;
 
 /// Runs a program to its end.
-fn run(program: &str, args: &[&str]) -> Result<u32, String> {
+fn run(program: &str, args: &[&str]) -> Result<u32, Failure> {
     let child = Command::new(program)
         .args(args)
         .stderr(std::process::Stdio::null())
@@ -29,7 +29,7 @@ pub(crate) fn leave_root() -> String {
     format!("/bin/true: {error}")
 }
 
-pub(crate) fn privilege(_: &Kernel, hearing: &Hearing) -> Result<(), String> {
+pub(crate) fn privilege(_: &Kernel, hearing: &Hearing) -> Result<(), Failure> {
     let child = run("/bin/guest", &[LEAVE_ROOT])?;
     let told = hearing.wait(|event| match &event.data {
         Data::Privilege(privilege) if privilege.call == "setuid" => {
@@ -50,7 +50,7 @@ pub(crate) fn privilege(_: &Kernel, hearing: &Hearing) -> Result<(), String> {
     expect("the error", &told.error, &0)
 }
 
-pub(crate) fn mount(_: &Kernel, hearing: &Hearing) -> Result<(), String> {
+pub(crate) fn mount(_: &Kernel, hearing: &Hearing) -> Result<(), Failure> {
     let place = "/tmp";
     let child = run("/bin/mount", &["-t", "tmpfs", "hark-check", place])?;
     let undo = run("/bin/umount", &[place])?;
@@ -73,7 +73,7 @@ pub(crate) fn mount(_: &Kernel, hearing: &Hearing) -> Result<(), String> {
     expect("the call", &told(undo)?.call, &"umount")
 }
 
-pub(crate) fn module(_: &Kernel, hearing: &Hearing) -> Result<(), String> {
+pub(crate) fn module(_: &Kernel, hearing: &Hearing) -> Result<(), Failure> {
     let child = run("/bin/rmmod", &["nonesuch"])?;
     let told = hearing.wait(|event| match &event.data {
         Data::Module(module) => about(event, child).map(|_| module.clone()),
@@ -84,7 +84,7 @@ pub(crate) fn module(_: &Kernel, hearing: &Hearing) -> Result<(), String> {
     expect("the error", &told.error, &2) // ENOENT
 }
 
-pub(crate) fn bpf(_: &Kernel, hearing: &Hearing) -> Result<(), String> {
+pub(crate) fn bpf(_: &Kernel, hearing: &Hearing) -> Result<(), Failure> {
     let options = Options {
         features: vec![Feature::Signal],
         ..crate::options()

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use hark_kernel::{Data, Kernel};
 
-use crate::checks::{about, cannot, expect};
+use crate::checks::{Failure, about, cannot, expect};
 use crate::hearing::Hearing;
 
 const QUESTION: &[u8] = b"\x12\x34\x01\0\0\x01\0\0\0\0\0\0\x0ahark-check\x07example\0\0\x1c\0\x01";
 
-pub(crate) fn dns(_: &Kernel, hearing: &Hearing) -> Result<(), String> {
+pub(crate) fn dns(_: &Kernel, hearing: &Hearing) -> Result<(), Failure> {
     let server = UdpSocket::bind("127.0.0.53:53").map_err(cannot("bind"))?;
     let client = UdpSocket::bind("127.0.0.1:0").map_err(cannot("bind"))?;
     for socket in [&server, &client] {
@@ -40,11 +40,11 @@ pub(crate) fn dns(_: &Kernel, hearing: &Hearing) -> Result<(), String> {
     if told.latency > Some(0) {
         Ok(())
     } else {
-        Err(format!("it took {:?} ns", told.latency))
+        Err(Failure::Wrong(format!("it took {:?} ns", told.latency)))
     }
 }
 
-pub(crate) fn no_room(_: &Kernel, hearing: &Hearing) -> Result<(), String> {
+pub(crate) fn no_room(_: &Kernel, hearing: &Hearing) -> Result<(), Failure> {
     let receiver = UdpSocket::bind("127.0.0.1:0").map_err(cannot("bind"))?;
     let sender = UdpSocket::bind("127.0.0.1:0").map_err(cannot("bind"))?;
     let to = receiver.local_addr().map_err(cannot("bind"))?;
@@ -59,11 +59,11 @@ pub(crate) fn no_room(_: &Kernel, hearing: &Hearing) -> Result<(), String> {
     if (1..2_000).contains(&drop.count) {
         Ok(())
     } else {
-        Err(format!("{} were dropped", drop.count))
+        Err(Failure::Wrong(format!("{} were dropped", drop.count)))
     }
 }
 
-pub(crate) fn nobody(_: &Kernel, hearing: &Hearing) -> Result<(), String> {
+pub(crate) fn nobody(_: &Kernel, hearing: &Hearing) -> Result<(), Failure> {
     let closed = UdpSocket::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
     let closed = closed.map_err(cannot("bind"))?;
     let sender = UdpSocket::bind("127.0.0.1:0").map_err(cannot("bind"))?;

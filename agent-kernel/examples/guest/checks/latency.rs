@@ -5,7 +5,7 @@ use std::io::{Read as _, Write as _};
 
 use hark_kernel::{Data, Kernel};
 
-use crate::checks::{cannot, expect};
+use crate::checks::{Failure, cannot, expect};
 use crate::hearing::{Hearing, until};
 
 /// The disk that the virtual machine has for this, and its size in sectors of 512 bytes.
@@ -14,7 +14,7 @@ const DISK_SECTORS: &str = "32768";
 /// A disk that cannot be read.
 const BROKEN_DISK: &str = "vdb";
 
-pub(crate) fn block(kernel: &Kernel, _: &Hearing) -> Result<(), String> {
+pub(crate) fn block(kernel: &Kernel, _: &Hearing) -> Result<(), Failure> {
     let path = format!("/dev/{DISK}");
     // Nobody's disk is to be overwritten.
     let sectors = fs::read_to_string(format!("/sys/block/{DISK}/size")).map_err(cannot(DISK))?;
@@ -40,7 +40,7 @@ pub(crate) fn block(kernel: &Kernel, _: &Hearing) -> Result<(), String> {
     Ok(())
 }
 
-pub(crate) fn runqueue(kernel: &Kernel, _: &Hearing) -> Result<(), String> {
+pub(crate) fn runqueue(kernel: &Kernel, _: &Hearing) -> Result<(), Failure> {
     let waits = || {
         kernel
             .latency()
@@ -52,12 +52,12 @@ pub(crate) fn runqueue(kernel: &Kernel, _: &Hearing) -> Result<(), String> {
     if (1e-8..1.0).contains(&mean) {
         Ok(())
     } else {
-        Err(format!("the mean of {count} is {mean} s"))
+        Err(Failure::Wrong(format!("the mean of {count} is {mean} s")))
     }
 }
 
 /// Any request is slow to the guest program: see its options.
-pub(crate) fn slow(_: &Kernel, hearing: &Hearing) -> Result<(), String> {
+pub(crate) fn slow(_: &Kernel, hearing: &Hearing) -> Result<(), Failure> {
     let path = format!("/dev/{DISK}");
     let mut disk = File::options()
         .write(true)
@@ -75,15 +75,15 @@ pub(crate) fn slow(_: &Kernel, hearing: &Hearing) -> Result<(), String> {
     if request.duration > 0 && request.bytes >= 4096 && request.bytes % 512 == 0 {
         Ok(())
     } else {
-        Err(format!("{request:?}"))
+        Err(Failure::Wrong(format!("{request:?}")))
     }
 }
 
-pub(crate) fn broken(_: &Kernel, hearing: &Hearing) -> Result<(), String> {
+pub(crate) fn broken(_: &Kernel, hearing: &Hearing) -> Result<(), Failure> {
     let path = format!("/dev/{BROKEN_DISK}");
     let mut disk = File::open(&path).map_err(cannot(&path))?;
     if disk.read_exact(&mut [0; 4096]).is_ok() {
-        return Err(format!("could not be caused: {path} can be read"));
+        return Err(Failure::NotCaused(format!("{path} can be read")));
     }
     let error = hearing.wait(|event| match &event.data {
         Data::BlockError(error) if error.device == BROKEN_DISK => Some(error.clone()),

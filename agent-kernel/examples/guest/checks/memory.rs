@@ -4,7 +4,7 @@ use std::process::{Child, Command, Stdio};
 
 use hark_kernel::{Data, Feature, Kernel, Resource};
 
-use crate::checks::{OVERFLOW_STACK, USE_MEMORY, about, cannot, expect};
+use crate::checks::{Failure, OVERFLOW_STACK, USE_MEMORY, about, cannot, expect};
 use crate::hearing::{Hearing, until};
 
 const CGROUP: &str = "/sys/fs/cgroup/swaps";
@@ -28,7 +28,7 @@ pub(crate) fn use_memory() {
     std::hint::black_box(sum);
 }
 
-pub(crate) fn fault(_: &Kernel, hearing: &Hearing) -> Result<(), String> {
+pub(crate) fn fault(_: &Kernel, hearing: &Hearing) -> Result<(), Failure> {
     let mut child = Command::new("/bin/guest")
         .arg(OVERFLOW_STACK)
         .stdout(Stdio::null())
@@ -48,13 +48,16 @@ pub(crate) fn fault(_: &Kernel, hearing: &Hearing) -> Result<(), String> {
     if offset > 0 && fault.instruction != 0 {
         Ok(())
     } else {
-        Err(format!("at {:#x}, offset {offset:#x}", fault.instruction))
+        Err(Failure::Wrong(format!(
+            "at {:#x}, offset {offset:#x}",
+            fault.instruction
+        )))
     }
 }
 
 /// Runs a program that needs 12 MiB where it may have 8, with a disk to swap to. Where the disk does not
 /// keep up, the kernel kills it now and then.
-fn swap() -> Result<Child, String> {
+fn swap() -> Result<Child, Failure> {
     let mut done = swap_once();
     for _ in 1..3 {
         if done.is_err() {
@@ -64,7 +67,7 @@ fn swap() -> Result<Child, String> {
     done
 }
 
-fn swap_once() -> Result<Child, String> {
+fn swap_once() -> Result<Child, Failure> {
     let script = format!(
         "mkswap {SWAP} && swapon {SWAP}; mkdir {CGROUP}; echo 8M >{CGROUP}/memory.max; \
          echo $$ >{CGROUP}/cgroup.procs; /bin/guest {USE_MEMORY} & echo $!; wait $!; status=$?; \
@@ -77,11 +80,11 @@ fn swap_once() -> Result<Child, String> {
     if status.success() {
         Ok(child)
     } else {
-        Err(format!("could not be caused: it ended with {status}"))
+        Err(Failure::NotCaused(format!("it ended with {status}")))
     }
 }
 
-pub(crate) fn reclaim(kernel: &Kernel, _: &Hearing) -> Result<(), String> {
+pub(crate) fn reclaim(kernel: &Kernel, _: &Hearing) -> Result<(), Failure> {
     let waits = || {
         let tables = kernel.latency().reclaim;
         let of_group = tables.into_iter().find(|(scope, _)| *scope == "cgroup");
@@ -89,10 +92,11 @@ pub(crate) fn reclaim(kernel: &Kernel, _: &Hearing) -> Result<(), String> {
     };
     let before = waits();
     swap()?;
-    until(|| (waits() > before).then_some(())).ok_or_else(|| "none was counted".to_owned())
+    until(|| (waits() > before).then_some(()))
+        .ok_or_else(|| Failure::Wrong("none was counted".to_owned()))
 }
 
-pub(crate) fn swapped(kernel: &Kernel, hearing: &Hearing) -> Result<(), String> {
+pub(crate) fn swapped(kernel: &Kernel, hearing: &Hearing) -> Result<(), Failure> {
     let shell = swap()?.id();
     let (stall, process) = hearing.wait(|event| match event.data {
         Data::LongWaits(stall) if stall.resource == Resource::Page => {
@@ -116,6 +120,9 @@ pub(crate) fn swapped(kernel: &Kernel, hearing: &Hearing) -> Result<(), String> 
     if stall.count > 0 && stall.waited > 0 && histogram.count > 0 {
         Ok(())
     } else {
-        Err(format!("{stall:?}, {} in the histogram", histogram.count))
+        Err(Failure::Wrong(format!(
+            "{stall:?}, {} in the histogram",
+            histogram.count
+        )))
     }
 }

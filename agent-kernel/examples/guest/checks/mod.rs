@@ -31,9 +31,41 @@ pub(crate) struct Check {
     pub(crate) run: Run,
     /// The first version of Linux that tells it, where not all from 5.8 do.
     pub(crate) since: (u32, u32),
+    /// What the program hangs on that alone hears it, where the feature may go without.
+    pub(crate) hook: Option<&'static str>,
 }
 
-type Run = fn(&Kernel, &Hearing) -> Result<(), String>;
+type Run = fn(&Kernel, &Hearing) -> Result<(), Failure>;
+
+/// Why a check did not pass.
+pub(crate) enum Failure {
+    /// It could not be caused, so that there was nothing to tell.
+    NotCaused(String),
+    /// It was caused, and not told as it was done.
+    Wrong(String),
+}
+
+impl Failure {
+    /// Says of what it is.
+    fn of(self, what: &str) -> Self {
+        match self {
+            Self::NotCaused(why) => Self::NotCaused(format!("{what}: {why}")),
+            Self::Wrong(why) => Self::Wrong(format!("{what}: {why}")),
+        }
+    }
+}
+
+impl From<String> for Failure {
+    fn from(text: String) -> Self {
+        Self::Wrong(text)
+    }
+}
+
+impl From<&str> for Failure {
+    fn from(text: &str) -> Self {
+        Self::Wrong(text.to_owned())
+    }
+}
 
 impl Check {
     const fn new(feature: Feature, what: &'static str, run: Run) -> Self {
@@ -42,11 +74,17 @@ impl Check {
             what,
             run,
             since: (5, 8),
+            hook: None,
         }
     }
 
     const fn since(mut self, major: u32, minor: u32) -> Self {
         self.since = (major, minor);
+        self
+    }
+
+    const fn by(mut self, hook: &'static str) -> Self {
+        self.hook = Some(hook);
         self
     }
 }
@@ -127,7 +165,8 @@ pub(crate) const ALL: &[Check] = &[
         Feature::OffCpu,
         "waits for memory that was swapped out",
         memory::swapped,
-    ),
+    )
+    .by("software event page-faults-maj"),
     Check::new(Feature::Dns, "name asked for, and answered", datagram::dns),
     Check::new(Feature::Udp, "datagrams without room", datagram::no_room),
     // "net: sock: add trace for socket errors", Linux 5.14
@@ -168,16 +207,18 @@ pub(crate) const USE_MEMORY: &str = "--use-memory";
 /// The argument that makes this program give up being root.
 pub(crate) const LEAVE_ROOT: &str = "--leave-root";
 
-fn cannot<E: std::fmt::Display>(what: &str) -> impl FnOnce(E) -> String {
-    move |error| format!("could not be caused: {what}: {error}")
+fn cannot<E: std::fmt::Display>(what: &str) -> impl FnOnce(E) -> Failure {
+    move |error| Failure::NotCaused(format!("{what}: {error}"))
 }
 
 /// Compares what was told with what was done.
-fn expect<T: PartialEq + std::fmt::Debug>(what: &str, told: &T, done: &T) -> Result<(), String> {
+fn expect<T: PartialEq + std::fmt::Debug>(what: &str, told: &T, done: &T) -> Result<(), Failure> {
     if told == done {
         Ok(())
     } else {
-        Err(format!("{what} was {done:?}, but told was {told:?}"))
+        Err(Failure::Wrong(format!(
+            "{what} was {done:?}, but told was {told:?}"
+        )))
     }
 }
 
@@ -185,7 +226,7 @@ fn expect<T: PartialEq + std::fmt::Debug>(what: &str, told: &T, done: &T) -> Res
 struct Sleeper(Child);
 
 impl Sleeper {
-    fn start() -> Result<Self, String> {
+    fn start() -> Result<Self, Failure> {
         let mut command = Command::new("/bin/sleep");
         command.args(["600", "601"]).current_dir("/tmp");
         command.spawn().map(Self).map_err(cannot("sleep"))
@@ -195,7 +236,7 @@ impl Sleeper {
         self.0.id()
     }
 
-    fn terminate(&mut self) -> Result<(), String> {
+    fn terminate(&mut self) -> Result<(), Failure> {
         kill_process(Pid::from_child(&self.0), Signal::TERM).map_err(cannot("kill"))?;
         self.0.wait().map(drop).map_err(cannot("wait"))
     }
@@ -215,7 +256,7 @@ fn about(event: &KernelEvent, pid: u32) -> Option<&Process> {
         .filter(|process| process.pid == pid)
 }
 
-fn accounts(kernel: &Kernel, _: &Hearing) -> Result<(), String> {
+fn accounts(kernel: &Kernel, _: &Hearing) -> Result<(), Failure> {
     let settled = until(|| {
         let counters = kernel.counters();
         (counters.emitted == counters.received + counters.dropped).then_some(counters)
@@ -227,6 +268,6 @@ fn accounts(kernel: &Kernel, _: &Hearing) -> Result<(), String> {
     if counters.received > 0 {
         Ok(())
     } else {
-        Err("nothing was received".to_owned())
+        Err(Failure::Wrong("nothing was received".to_owned()))
     }
 }

@@ -7,12 +7,12 @@ use std::time::Duration;
 use hark_api::FeatureState;
 use hark_kernel::{Data, ExitStatus, Feature, Kernel, SignalResult};
 
-use crate::checks::{FILL_MEMORY, Sleeper, about, cannot, expect};
+use crate::checks::{FILL_MEMORY, Failure, Sleeper, about, cannot, expect};
 use crate::hearing::{Hearing, until};
 
 const CGROUP: &str = "/sys/fs/cgroup/crowded";
 
-pub(crate) fn exec(_: &Kernel, hearing: &Hearing) -> Result<(), String> {
+pub(crate) fn exec(_: &Kernel, hearing: &Hearing) -> Result<(), Failure> {
     let sleeper = Sleeper::start()?;
     let (process, exec) = hearing.wait(|event| match &event.data {
         Data::Exec(exec) => Some((about(event, sleeper.pid())?.clone(), exec.clone())),
@@ -45,7 +45,7 @@ pub(crate) fn exec(_: &Kernel, hearing: &Hearing) -> Result<(), String> {
     )
 }
 
-pub(crate) fn fork(_: &Kernel, hearing: &Hearing) -> Result<(), String> {
+pub(crate) fn fork(_: &Kernel, hearing: &Hearing) -> Result<(), Failure> {
     let sleeper = Sleeper::start()?;
     hearing.wait(|event| match &event.data {
         Data::Fork(fork) if fork.child == sleeper.pid() => {
@@ -55,7 +55,7 @@ pub(crate) fn fork(_: &Kernel, hearing: &Hearing) -> Result<(), String> {
     })
 }
 
-pub(crate) fn exit(_: &Kernel, hearing: &Hearing) -> Result<(), String> {
+pub(crate) fn exit(_: &Kernel, hearing: &Hearing) -> Result<(), Failure> {
     let ended = |pid: u32| {
         hearing.wait(|event| match &event.data {
             Data::Exit(exit) => about(event, pid).map(|_| *exit),
@@ -81,14 +81,14 @@ pub(crate) fn exit(_: &Kernel, hearing: &Hearing) -> Result<(), String> {
     if (100_000_000..60_000_000_000).contains(&exit.lifetime) {
         Ok(())
     } else {
-        Err(format!(
+        Err(Failure::Wrong(format!(
             "it ran for about 0.1 s, but told was {} ns",
             exit.lifetime
-        ))
+        )))
     }
 }
 
-pub(crate) fn cgroup(_: &Kernel, hearing: &Hearing) -> Result<(), String> {
+pub(crate) fn cgroup(_: &Kernel, hearing: &Hearing) -> Result<(), Failure> {
     let dir = "/sys/fs/cgroup/made";
     // By a child: root's children have all capabilities, even where this process gave up some.
     let script = format!("mkdir {dir}; echo $$ >{dir}/cgroup.procs; exec /bin/sleep 600");
@@ -105,7 +105,7 @@ pub(crate) fn cgroup(_: &Kernel, hearing: &Hearing) -> Result<(), String> {
     expect("the control group", &told?.as_deref(), &Some("/made"))
 }
 
-pub(crate) fn table(kernel: &Kernel, hearing: &Hearing) -> Result<(), String> {
+pub(crate) fn table(kernel: &Kernel, hearing: &Hearing) -> Result<(), Failure> {
     let sleeper = Sleeper::start()?;
     hearing.wait(|event| match &event.data {
         Data::Exec(_) => about(event, sleeper.pid()).map(drop),
@@ -134,7 +134,7 @@ fn remove(cgroup: &str) -> Option<()> {
     status.success().then_some(())
 }
 
-pub(crate) fn signal(_: &Kernel, hearing: &Hearing) -> Result<(), String> {
+pub(crate) fn signal(_: &Kernel, hearing: &Hearing) -> Result<(), Failure> {
     let mut sleeper = Sleeper::start()?;
     sleeper.terminate()?;
     let signal = hearing.wait(|event| match &event.data {
@@ -151,7 +151,7 @@ pub(crate) fn signal(_: &Kernel, hearing: &Hearing) -> Result<(), String> {
     expect("to the whole process", &signal.to_process, &true)
 }
 
-pub(crate) fn oom(kernel: &Kernel, hearing: &Hearing) -> Result<(), String> {
+pub(crate) fn oom(kernel: &Kernel, hearing: &Hearing) -> Result<(), Failure> {
     let script = format!(
         "mkdir {CGROUP}; echo 16M >{CGROUP}/memory.max; echo $$ >{CGROUP}/cgroup.procs; \
          exec /bin/guest {FILL_MEMORY}"
@@ -160,7 +160,7 @@ pub(crate) fn oom(kernel: &Kernel, hearing: &Hearing) -> Result<(), String> {
     let mut child = child.map_err(cannot("sh"))?;
     let status = child.wait().map_err(cannot("wait"))?;
     if status.signal() != Some(9) {
-        return Err(format!("could not be caused: it ended with {status}"));
+        return Err(Failure::NotCaused(format!("it ended with {status}")));
     }
     let (process, kill) = hearing.wait(|event| match &event.data {
         Data::OomKill(kill) => Some((about(event, child.id())?.clone(), kill.clone())),
@@ -174,9 +174,9 @@ pub(crate) fn oom(kernel: &Kernel, hearing: &Hearing) -> Result<(), String> {
         expect("the victim's name", &process.comm.as_str(), &"guest")?;
     }
     match kill.anon_rss {
-        Some(bytes) if !(8 << 20..=16 << 20).contains(&bytes) => Err(format!(
+        Some(bytes) if !(8 << 20..=16 << 20).contains(&bytes) => Err(Failure::Wrong(format!(
             "it had at most 16 MiB in memory, but told was {bytes} bytes"
-        )),
+        ))),
         _ => Ok(()),
     }
 }

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use hark_kernel::{Data, Kernel};
 
-use crate::checks::{about, cannot, expect};
+use crate::checks::{Failure, about, cannot, expect};
 use crate::hearing::Hearing;
 
-pub(crate) fn failures(kernel: &Kernel, _: &Hearing) -> Result<(), String> {
+pub(crate) fn failures(kernel: &Kernel, _: &Hearing) -> Result<(), Failure> {
     const FAILURES: u64 = 100;
     let script = format!("i=0; while [ $i -lt {FAILURES} ]; do cd /nowhere 2>&-; i=$((i+1)); done");
     let count = || {
@@ -29,7 +29,7 @@ pub(crate) fn failures(kernel: &Kernel, _: &Hearing) -> Result<(), String> {
     expect("how often it failed", &(count() - before), &FAILURES)
 }
 
-pub(crate) fn overflow(_: &Kernel, hearing: &Hearing) -> Result<(), String> {
+pub(crate) fn overflow(_: &Kernel, hearing: &Hearing) -> Result<(), Failure> {
     use rustix::net::{AddressFamily, SocketType, bind, getsockname, listen, socket};
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
     let server = socket(AddressFamily::INET, SocketType::STREAM, None).map_err(cannot("socket"))?;
@@ -68,7 +68,7 @@ impl Drop for Loops {
     }
 }
 
-pub(crate) fn pressure(_: &Kernel, hearing: &Hearing) -> Result<(), String> {
+pub(crate) fn pressure(_: &Kernel, hearing: &Hearing) -> Result<(), Failure> {
     let start = |_| {
         let mut command = Command::new("/bin/sh");
         command.args(["-c", "while :; do :; done"]);
@@ -84,6 +84,6 @@ pub(crate) fn pressure(_: &Kernel, hearing: &Hearing) -> Result<(), String> {
     if told?.waited > 0 {
         Ok(())
     } else {
-        Err("nobody waited".to_owned())
+        Err(Failure::Wrong("nobody waited".to_owned()))
     }
 }

@@ -6,19 +6,19 @@ use std::time::Duration;
 
 use hark_kernel::{ConnectOutcome, Data, Kernel, KernelEvent};
 
-use crate::checks::{cannot, expect};
+use crate::checks::{Failure, cannot, expect};
 use crate::hearing::Hearing;
 
-pub(crate) fn connection_v4(_: &Kernel, hearing: &Hearing) -> Result<(), String> {
+pub(crate) fn connection_v4(_: &Kernel, hearing: &Hearing) -> Result<(), Failure> {
     connection(hearing, Ipv4Addr::LOCALHOST.into())
 }
 
-pub(crate) fn connection_v6(_: &Kernel, hearing: &Hearing) -> Result<(), String> {
+pub(crate) fn connection_v6(_: &Kernel, hearing: &Hearing) -> Result<(), Failure> {
     connection(hearing, Ipv6Addr::LOCALHOST.into())
 }
 
 /// One connection, both of whose ends are here: 5 bytes there, 3 back.
-fn connection(hearing: &Hearing, address: IpAddr) -> Result<(), String> {
+fn connection(hearing: &Hearing, address: IpAddr) -> Result<(), Failure> {
     let listener = TcpListener::bind((address, 0)).map_err(cannot("bind"))?;
     let server = listener.local_addr().map_err(cannot("bind"))?;
     let mut here = TcpStream::connect(server).map_err(cannot("connect"))?;
@@ -39,7 +39,7 @@ fn connection(hearing: &Hearing, address: IpAddr) -> Result<(), String> {
         }
         _ => None,
     });
-    let (connect, pid) = connect.map_err(|error| format!("the connect: {error}"))?;
+    let (connect, pid) = connect.map_err(|failure| failure.of("the connect"))?;
     expect(
         "the outcome",
         &connect.outcome,
@@ -52,13 +52,13 @@ fn connection(hearing: &Hearing, address: IpAddr) -> Result<(), String> {
     };
     hearing
         .wait(accept)
-        .map_err(|error| format!("the accept: {error}"))?;
+        .map_err(|failure| failure.of("the accept"))?;
     let close = |local: SocketAddr, remote: SocketAddr| {
         let told = hearing.wait(|event| match &event.data {
             Data::TcpClose(c) if c.ends.local == local && c.ends.remote == remote => Some(*c),
             _ => None,
         });
-        told.map_err(|error| format!("the close: {error}"))
+        told.map_err(|failure| failure.of("the close"))
     };
     let near = close(client, server)?;
     expect("which end opened it", &near.outgoing, &Some(true))?;
@@ -69,15 +69,15 @@ fn connection(hearing: &Hearing, address: IpAddr) -> Result<(), String> {
 }
 
 /// A port on which nobody listens.
-fn closed_port() -> Result<SocketAddr, String> {
+fn closed_port() -> Result<SocketAddr, Failure> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(cannot("bind"))?;
     listener.local_addr().map_err(cannot("bind"))
 }
 
-pub(crate) fn refused(_: &Kernel, hearing: &Hearing) -> Result<(), String> {
+pub(crate) fn refused(_: &Kernel, hearing: &Hearing) -> Result<(), Failure> {
     let server = closed_port()?;
     if TcpStream::connect(server).is_ok() {
-        return Err("could not be caused: somebody listens".to_owned());
+        return Err(Failure::NotCaused("somebody listens".to_owned()));
     }
     let (outcome, pid) = hearing.wait(|event| match &event.data {
         Data::TcpConnect(c) if c.ends.remote == server => {
@@ -90,7 +90,7 @@ pub(crate) fn refused(_: &Kernel, hearing: &Hearing) -> Result<(), String> {
 }
 
 /// A connection that one end gives up instead of closing it.
-pub(crate) fn reset(_: &Kernel, hearing: &Hearing) -> Result<(), String> {
+pub(crate) fn reset(_: &Kernel, hearing: &Hearing) -> Result<(), Failure> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(cannot("bind"))?;
     let server = listener.local_addr().map_err(cannot("bind"))?;
     let here = TcpStream::connect(server).map_err(cannot("connect"))?;
@@ -107,13 +107,13 @@ pub(crate) fn reset(_: &Kernel, hearing: &Hearing) -> Result<(), String> {
             _ => None,
         })
     };
-    told(true, client, server).map_err(|error| format!("the one sent: {error}"))?;
-    told(false, server, client).map_err(|error| format!("the one received: {error}"))?;
+    told(true, client, server).map_err(|failure| failure.of("the one sent"))?;
+    told(false, server, client).map_err(|failure| failure.of("the one received"))?;
     drop(there);
     Ok(())
 }
 
-pub(crate) fn stray(_: &Kernel, hearing: &Hearing) -> Result<(), String> {
+pub(crate) fn stray(_: &Kernel, hearing: &Hearing) -> Result<(), Failure> {
     let server = closed_port()?;
     let _ = TcpStream::connect(server);
     let reason = hearing.wait(|event| match &event.data {
@@ -122,15 +122,17 @@ pub(crate) fn stray(_: &Kernel, hearing: &Hearing) -> Result<(), String> {
     })?;
     match reason {
         Some(reason) if reason.eq_ignore_ascii_case("no_socket") => Ok(()),
-        _ => Err(format!("the reason was no_socket, but told was {reason:?}")),
+        _ => Err(Failure::Wrong(format!(
+            "the reason was no_socket, but told was {reason:?}"
+        ))),
     }
 }
 
-pub(crate) fn retransmit(_: &Kernel, hearing: &Hearing) -> Result<(), String> {
+pub(crate) fn retransmit(_: &Kernel, hearing: &Hearing) -> Result<(), Failure> {
     // For documentation only; the machine's first process sends it to where nobody answers.
     let nobody = SocketAddr::from(([192, 0, 2, 1], 9));
     if TcpStream::connect_timeout(&nobody, Duration::from_millis(3_500)).is_ok() {
-        return Err("could not be caused: somebody answered".to_owned());
+        return Err(Failure::NotCaused("somebody answered".to_owned()));
     }
     let state = hearing.wait(|event| match &event.data {
         Data::TcpRetransmit(r) if r.ends.remote == nobody => Some(r.state.to_owned()),
@@ -139,6 +141,8 @@ pub(crate) fn retransmit(_: &Kernel, hearing: &Hearing) -> Result<(), String> {
     if state.to_ascii_uppercase().replace('_', "-") == "SYN-SENT" {
         Ok(())
     } else {
-        Err(format!("the state was SYN-SENT, but told was {state}"))
+        Err(Failure::Wrong(format!(
+            "the state was SYN-SENT, but told was {state}"
+        )))
     }
 }

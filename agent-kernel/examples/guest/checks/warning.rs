@@ -6,10 +6,10 @@ use std::process::{Command, Stdio};
 
 use hark_kernel::{Data, FileOperation, Filter, Kernel, Watch};
 
-use super::{about, cannot, expect};
+use super::{Failure, about, cannot, expect};
 use crate::hearing::Hearing;
 
-pub(crate) fn line(_: &Kernel, hearing: &Hearing) -> Result<(), String> {
+pub(crate) fn line(_: &Kernel, hearing: &Hearing) -> Result<(), Failure> {
     let text = "hark-check writes a line";
     fs::write("/dev/kmsg", format!("<6>{text}\n")).map_err(cannot("/dev/kmsg"))?;
     hearing.wait(|event| match &event.data {
@@ -18,7 +18,7 @@ pub(crate) fn line(_: &Kernel, hearing: &Hearing) -> Result<(), String> {
     })
 }
 
-pub(crate) fn capability(_: &Kernel, hearing: &Hearing) -> Result<(), String> {
+pub(crate) fn capability(_: &Kernel, hearing: &Hearing) -> Result<(), Failure> {
     let mut child = Command::new("/bin/chroot")
         .args(["/", "/bin/true"])
         .uid(65_534)
@@ -35,7 +35,7 @@ pub(crate) fn capability(_: &Kernel, hearing: &Hearing) -> Result<(), String> {
     })
 }
 
-pub(crate) fn file(kernel: &Kernel, hearing: &Hearing) -> Result<(), String> {
+pub(crate) fn file(kernel: &Kernel, hearing: &Hearing) -> Result<(), Failure> {
     let path = "/tmp/watched";
     let filter = Filter {
         watch: Watch {
