@@ -24,7 +24,7 @@ pub enum RestoreError {
     Compression(#[source] std::io::Error),
 }
 
-const FORMAT: u8 = 6;
+const FORMAT: u8 = 7;
 
 impl Engine {
     /// Takes up what [`Engine::checkpoint`] wrote.

@@ -17,6 +17,9 @@ const STRONG: f64 = 0.6;
 /// where it is kept.
 const LOST: f64 = 0.6;
 const KEPT: f64 = 0.2;
+/// Least share of the variance that half a period leaves unexplained: a level that only drifts is
+/// the same there, too, and keeps no rhythm.
+const WITHIN: f64 = 0.4;
 /// By how much a loss must exceed the worst period so far: late jobs are part of some rhythms.
 const WORSE: f64 = 1.5;
 
@@ -30,6 +33,8 @@ pub(super) struct Kept {
     variance: f64,
     /// Sum of half the squared differences to a period before, over the last period.
     differs: f64,
+    /// The share at half a period, as it usually is.
+    half: f64,
     /// Share of the variance that their mean is, as it usually is, the most that it was before the
     /// rhythm was kept again, and the most since then.
     usual: f64,
@@ -53,6 +58,7 @@ impl Kept {
             variance: 0.0,
             differs: 0.0,
             usual: 1.0,
+            half: 0.0,
             most: 0.0,
             rising: 0.0,
         }
@@ -60,7 +66,10 @@ impl Kept {
 
     /// Whether it was kept so well and for so long that its loss means something.
     pub(super) fn is_sure(&self) -> bool {
-        self.strength >= STRONG && self.usual <= KEPT && self.seen >= PERIODS * self.period
+        self.strength >= STRONG
+            && self.usual <= KEPT
+            && self.half >= WITHIN
+            && self.seen >= PERIODS * self.period
     }
 
     /// Looks at the newest value of a window; gives the chance of such a departure at the point
@@ -89,6 +98,9 @@ impl Kept {
         let lost = share >= LOST.max(WORSE * self.most);
         if share < LOST {
             self.usual += slow * (share - self.usual);
+            // No more than the furthest apart that two values of a rhythm are.
+            let half = (differs(window, 0, period / 2)? / self.variance).min(4.0);
+            self.half += slow * (half - self.half);
             self.rising = self.rising.max(share);
         }
         if share < KEPT {
@@ -142,6 +154,12 @@ mod tests {
         let found = told(|i| wave(i, if i < 2000 { 30.0 } else { 12.0 }));
         let [at] = found[..] else { panic!("{found:?}") };
         assert!((2000..2030).contains(&at), "{at}");
+    }
+
+    #[test]
+    fn a_level_that_drifts_and_steps_keeps_no_rhythm() {
+        let step = |i| if i < 2700 { 0.0 } else { 20.0 };
+        assert_eq!(told(|i| 3.0 * wave(i, 600.0) + step(i)), [0; 0]);
     }
 
     #[test]
