@@ -1,7 +1,5 @@
 //! How unusual a log line is: its template, rate, rhythm, parameters and place in the order.
 
-use std::collections::{HashMap, HashSet};
-
 use hark_api::{Kind, Reason, ReasonCode, Tier, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +9,7 @@ use crate::discovery::Discovery;
 use crate::finding::{Finding, Opinion, Subject};
 use crate::rate::{self, Rate};
 use crate::series::seconds;
-use crate::template::{HashKeyed, Miner};
+use crate::template::{HashKeyed, Miner, NumberSet};
 
 /// Numeric parameters that are watched in each template.
 const PARAMETERS: usize = 3;
@@ -43,14 +41,14 @@ struct Entry {
 /// What is learned of log lines.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct LogWatch {
-    entries: HashMap<u32, Entry>,
+    entries: HashKeyed<u32, Entry>,
     templates: Discovery,
     /// Pairs (template, next template of the same sender), hashed.
-    pairs: HashSet<u64>,
+    pairs: NumberSet<u64>,
     /// First sights of a pair of known templates.
     orders: Discovery,
     /// Sender → its last template.
-    previous: HashKeyed<u32>,
+    previous: HashKeyed<u64, u32>,
     caution: Caution,
 }
 
@@ -66,9 +64,9 @@ pub(crate) struct Line<'a> {
 impl LogWatch {
     pub(crate) fn new(caution: Caution) -> Self {
         Self {
-            entries: HashMap::new(),
+            entries: HashKeyed::default(),
             templates: Discovery::new(caution.learn),
-            pairs: HashSet::new(),
+            pairs: NumberSet::default(),
             orders: Discovery::new(caution.learn),
             previous: HashKeyed::default(),
             caution,

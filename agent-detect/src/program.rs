@@ -48,7 +48,7 @@ pub(crate) fn is_wide(path: &str) -> bool {
 /// Who lives in which control group.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Residents {
-    groups: HashKeyed<Group>,
+    groups: HashKeyed<u64, Group>,
 }
 
 /// Programs that were started in a group, and services whose lines came from it, hashed.

@@ -230,26 +230,47 @@ impl Tail {
 
     /// The chance of a value at or above `x`; `None` while it has seen too few.
     pub fn chance(&self, x: f64) -> Option<f64> {
+        self.chance_in(x, self.bin(x))
+    }
+
+    /// The same for a value whose bin is known.
+    fn chance_in(&self, x: f64, bin: usize) -> Option<f64> {
         let fit = self.fit.as_ref()?;
         let count = self.history();
-        if x > fit.threshold && self.bin(x) > self.bin(fit.threshold) {
+        if x > fit.threshold && bin > self.bin(fit.threshold) {
             if fit.scale <= 0.0 {
                 return Some(0.5 / (count + 1.0));
             }
             return Some(fit.beyond(x).clamp(1e-18, 1.0));
         }
-        let share = f64::from(*self.survival.get(self.bin(x))?);
+        let share = f64::from(*self.survival.get(bin)?);
         Some(((share * count + 0.5) / (count + 1.0)).min(1.0))
     }
 
     /// Adds a value; what is not finite or negative counts as zero.
     pub fn push(&mut self, x: f64) {
         let x = if x.is_finite() { x.max(0.0) } else { 0.0 };
+        let bin = self.bin_anew(x);
+        self.add(bin);
+    }
+
+    /// The chance of a finite value that is not negative, by what was seen before; then adds it.
+    pub(crate) fn judge(&mut self, x: f64) -> Option<f64> {
+        let bin = self.bin_anew(x);
+        let chance = self.chance_in(x, bin);
+        self.add(bin);
+        chance
+    }
+
+    /// The bin of a value, for the first distance, too: it lies in the middle.
+    fn bin_anew(&mut self, x: f64) -> usize {
         if self.scale == Scale::Distance && self.base.is_none() && x > 0.0 {
-            // The first distance lies in the middle.
             self.base = Some(x.log2() - DISTANCE_BINS as f64 / 2.0 / BINS_PER_OCTAVE);
         }
-        let bin = self.bin(x);
+        self.bin(x)
+    }
+
+    fn add(&mut self, bin: usize) {
         self.bins[bin] += self.unit as f32;
         self.total += self.unit;
         self.pushed += 1;
@@ -282,6 +303,7 @@ impl Tail {
         } else {
             0.0
         };
+        let each = 1.0 / count;
         self.survival.resize(self.bins.len(), 0.0);
         let wanted = tail_count(count, self.share).min(self.most);
         let mut above = 0.0;
@@ -289,7 +311,7 @@ impl Tail {
         let mut found = false;
         for i in (0..self.bins.len()).rev() {
             above += f64::from(self.bins[i]) * scale;
-            self.survival[i] = (above / count) as f32;
+            self.survival[i] = (above * each) as f32;
             if !found && above > wanted {
                 threshold = i;
                 found = true;

@@ -102,11 +102,20 @@ impl Window {
             .copied()
     }
 
+    /// How many of the values are smaller.
+    pub fn place(&self, value: f32) -> usize {
+        self.sorted.partition_point(|&v| v < value)
+    }
+
     /// Adds a finite value, forgets the oldest when full, and says how far the nearest of the
-    /// values so far was and how many of them were smaller; no distance for the first.
-    pub fn push(&mut self, value: f32) -> (Option<f32>, usize) {
+    /// values so far was; no distance for the first.
+    pub fn push(&mut self, value: f32) -> Option<f32> {
         let value = if value.is_finite() { value } else { 0.0 };
-        let at = self.sorted.partition_point(|&v| v < value);
+        self.push_at(value, self.place(value))
+    }
+
+    /// The same for a finite value whose [`place`](Self::place) is known.
+    pub(crate) fn push_at(&mut self, value: f32, at: usize) -> Option<f32> {
         let above = self.sorted.get(at).map(|&v| v - value);
         let below = at
             .checked_sub(1)
@@ -125,7 +134,7 @@ impl Window {
             }
             self.ring.push(value);
             self.sorted.insert(at, value);
-            return (gap, at);
+            return gap;
         }
         let old = std::mem::replace(&mut self.ring[self.head], value);
         self.head = if self.head + 1 == self.capacity {
@@ -141,7 +150,7 @@ impl Window {
             self.sorted.copy_within(at..from, at + 1);
             self.sorted[at] = value;
         }
-        (gap, at)
+        gap
     }
 }
 
@@ -162,7 +171,7 @@ mod tests {
                 let v = v as f32 * 0.5;
                 let last = &seen[seen.len().saturating_sub(capacity)..];
                 let expected = last.iter().map(|s| (s - v).abs()).reduce(f32::min);
-                prop_assert_eq!(window.push(v).0, expected);
+                prop_assert_eq!(window.push(v), expected);
                 seen.push(v);
                 let mut last = seen[seen.len().saturating_sub(capacity)..].to_vec();
                 prop_assert_eq!(window.iter().collect::<Vec<_>>(), last.clone());

@@ -47,9 +47,9 @@ pub(super) struct Loop {
 /// What crashed when.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Crashes {
-    running: HashKeyed<Started>,
+    running: HashKeyed<u64, Started>,
     /// Command → times of its last crashes, in nanoseconds.
-    commands: HashKeyed<VecDeque<i64>>,
+    commands: HashKeyed<u64, VecDeque<i64>>,
 }
 
 impl Crashes {

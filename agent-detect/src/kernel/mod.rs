@@ -25,7 +25,7 @@ const MAX_LINEAGES: usize = 1 << 16;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct KernelWatch {
     /// Pairs (parent's program, child's program) and (act, program), hashed.
-    lineages: HashKeyed<u32>,
+    lineages: HashKeyed<u64, u32>,
     news: Discovery,
     rates: Rates,
     crashes: Crashes,

@@ -30,13 +30,18 @@ impl Stream {
     }
 
     /// -log10 of the chance of a value this far from all others; 0 while learning.
-    fn push(&mut self, value: f64) -> (f64, usize) {
-        let (gap, rank) = self.window.push(value as f32);
-        let Some(gap) = gap else { return (0.0, rank) };
-        let gap = f64::from(gap);
-        let score = self.gaps.chance(gap).map_or(0.0, |p| -p.log10());
-        self.gaps.push(gap);
-        (score, rank)
+    fn push(&mut self, value: f64) -> f64 {
+        let at = self.window.place(value as f32);
+        self.push_at(value, at)
+    }
+
+    /// The same where it is known how many values are smaller.
+    fn push_at(&mut self, value: f64, at: usize) -> f64 {
+        let Some(gap) = self.window.push_at(value as f32, at) else {
+            return 0.0;
+        };
+        let chance = self.gaps.judge(f64::from(gap));
+        chance.map_or(0.0, |p| -p.log10())
     }
 }
 
@@ -149,8 +154,9 @@ impl Level {
 
     pub(crate) fn push(&mut self, value: f64) -> Score {
         self.step += 1;
-        let tail = self.tail(value);
-        let (novelty, _) = self.value.push(value);
+        let at = self.value.window.place(value as f32);
+        let tail = self.tail(value, at);
+        let novelty = self.value.push_at(value, at);
         let previous = self.last.back().copied();
         if self.last.len() == 16 {
             self.last.pop_front();
@@ -161,9 +167,9 @@ impl Level {
             self.last.iter().rev().take(n).sum::<f64>() / n as f64
         };
         let (mean4, mean16) = (mean(4), mean(16));
-        let (shift4, _) = self.mean4.push(mean4);
-        let (shift16, _) = self.mean16.push(mean16);
-        let change = previous.map_or(0.0, |p| self.change.push(value - p).0);
+        let shift4 = self.mean4.push(mean4);
+        let shift16 = self.mean16.push(mean16);
+        let change = previous.map_or(0.0, |p| self.change.push(value - p));
         let season = self.season.push(value, &self.value.window);
         let w = self.weights;
         let phased = if season.expected.is_some() {
@@ -179,17 +185,15 @@ impl Level {
         let total = w.value + 2.0 * w.means + w.change + w.tail + phased;
         let evidence = if total > 0.0 { sum / total } else { 0.0 };
         // How rare that much evidence is in this series: some are restless by nature.
-        let rarity = self.evidence.chance(evidence).map_or(0.0, |p| -p.log10());
-        self.evidence.push(evidence);
+        let rarity = self.evidence.judge(evidence).map_or(0.0, |p| -p.log10());
         let raw = (evidence * rarity).sqrt();
         let fired = self.refractory(raw);
         // What does not fire is no alarm. Above the refractory's reach scores hardly cluster, so
         // that the chance of a score is the rate of alarms.
         let chance = self
             .scores
-            .chance(raw)
+            .judge(raw)
             .map(|p| if fired > 0.0 { p } else { 1.0 });
-        self.scores.push(raw);
         Score {
             raw,
             fired,
@@ -202,8 +206,8 @@ impl Level {
         }
     }
 
-    /// -log10 of the chance of a value this far out on either side.
-    fn tail(&mut self, value: f64) -> f64 {
+    /// -log10 of the chance of a value this far out on either side; `below` of the window are smaller.
+    fn tail(&mut self, value: f64, below: usize) -> f64 {
         let window = &self.value.window;
         let count = window.len();
         if count < MIN_HISTORY {
@@ -219,8 +223,11 @@ impl Level {
             return 0.0;
         };
         let value = value as f32;
-        let below = window.sorted().partition_point(|&v| v < value);
-        let through = below + window.sorted()[below..].partition_point(|&v| v <= value);
+        let from = &window.sorted()[below..];
+        let through = match from.first() {
+            Some(&next) if next <= value => below + from.partition_point(|&v| v <= value),
+            _ => below,
+        };
         let high = tail::chance(upper, count, count - below, f64::from(value));
         let low = tail::chance(lower, count, through, -f64::from(value));
         -(2.0 * high.min(low)).min(1.0).log10()

@@ -60,17 +60,6 @@ pub(crate) fn find(values: &[f32]) -> Option<Found> {
     }
     transform(&mut data, false);
     let power: Vec<f32> = data.iter().map(Complex::norm_sqr).collect();
-    for (d, &p) in data.iter_mut().zip(&power) {
-        *d = Complex::new(p, 0.0);
-    }
-    transform(&mut data, true);
-    let zero = data[0].re;
-    if zero <= 0.0 {
-        return None;
-    }
-    // Unbiased: a lag has fewer pairs the longer it is.
-    let acf = |lag: usize| f64::from(data[lag].re / zero) * n as f64 / (n - lag).max(1) as f64;
-
     let longest = n / CYCLES;
     // Zero padding interpolates; a natural bin is `size / n` of these.
     let natural = size as f64 / n as f64;
@@ -86,13 +75,28 @@ pub(crate) fn find(values: &[f32]) -> Option<Found> {
         .map(|k| (power[k], k))
         .collect();
     peaks.sort_by(|a, b| b.0.total_cmp(&a.0));
-    let mut best: Option<Found> = None;
-    for &(p, k) in peaks.iter().take(CANDIDATES) {
+    let is_significant = |&&(p, _): &&(f32, usize)| {
         let g = f64::from(p) * natural / sum;
-        let chance = bins * (1.0 - g.min(1.0)).powf(bins - 1.0);
-        if chance > SIGNIFICANT {
-            break;
-        }
+        bins * (1.0 - g.min(1.0)).powf(bins - 1.0) <= SIGNIFICANT
+    };
+    let candidates = peaks.iter().take(CANDIDATES).take_while(is_significant);
+    let candidates: Vec<usize> = candidates.map(|&(_, k)| k).collect();
+    if candidates.is_empty() {
+        return None; // most series: no need to correlate
+    }
+
+    for (d, &p) in data.iter_mut().zip(&power) {
+        *d = Complex::new(p, 0.0);
+    }
+    transform(&mut data, true);
+    let zero = data[0].re;
+    if zero <= 0.0 {
+        return None;
+    }
+    // Unbiased: a lag has fewer pairs the longer it is.
+    let acf = |lag: usize| f64::from(data[lag].re / zero) * n as f64 / (n - lag).max(1) as f64;
+    let mut best: Option<Found> = None;
+    for k in candidates {
         let rough = size as f64 / k as f64;
         let Some(found) = confirm(&acf, rough, rough * natural / k as f64, longest) else {
             continue;

@@ -1,6 +1,6 @@
 //! Finds the templates that a new shape belongs to, or nearly does.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
@@ -10,6 +10,9 @@ use super::pattern::Pattern;
 
 /// A map whose keys are numbers or hashes already.
 pub(crate) type HashKeyed<K, V> = HashMap<K, V, BuildHasherDefault<KeyHasher>>;
+
+/// A set of such.
+pub(crate) type NumberSet<K> = HashSet<K, BuildHasherDefault<KeyHasher>>;
 
 /// Spreads a number over 64 bits (Knuth's multiplicative hashing).
 #[derive(Clone, Copy, Debug, Default)]

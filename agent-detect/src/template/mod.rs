@@ -47,5 +47,4 @@ pub use miner::{Mined, Miner, TemplateId};
 pub use parameter::Parameter;
 pub use variable::Kind;
 
-/// A map whose keys are hashes already.
-pub(crate) type HashKeyed<V> = index::HashKeyed<u64, V>;
+pub(crate) use index::{HashKeyed, NumberSet};
