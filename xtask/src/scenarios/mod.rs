@@ -136,7 +136,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
     let rows = observe(&place, &faults, &times)?;
     println!("{}", report::table(&rows));
     if args.soak > 0 {
-        soak(&place, args.soak);
+        soak(&place, args.soak)?;
     }
     agent.stop()?;
     let wrong = report::wrong(&rows, args.short);
@@ -213,13 +213,12 @@ fn observe(place: &Place, faults: &[&Fault], times: &Times) -> Result<Vec<Row>, 
 }
 
 /// Watches the host on which nothing is caused any more.
-fn soak(place: &Place, minutes: u64) {
+fn soak(place: &Place, minutes: u64) -> Result<(), Error> {
     // What is still open belongs to the faults.
     sleep(Duration::from_secs(300));
     let since = watch::now();
     sleep(Duration::from_secs(60 * minutes));
-    println!(
-        "{}",
-        report::soak(&watch::opened(&place.socket, since), minutes)
-    );
+    let opened = watch::opened(&place.socket, since)?;
+    println!("{}", report::soak(&opened, minutes));
+    Ok(())
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use serde_json::Value;
 
 use crate::agent;
+use crate::error::Error;
 use crate::scenarios::fault::Fault;
 
 /// What came of a fault.
@@ -133,17 +134,19 @@ fn events(socket: &Path, fault: &Fault, onset: u64) -> Vec<Value> {
     events.filter(since).filter(named).cloned().collect()
 }
 
-/// Incidents that were opened since a time, by tier.
-pub(super) fn opened(socket: &Path, since: u64) -> Vec<(String, String)> {
-    let page = agent::get(socket, "/incidents?limit=1000");
-    let incidents = page.as_ref().and_then(|page| page["incidents"].as_array());
+/// Incidents that were opened since a time, by tier; an error where the agent does not say, for that is
+/// not none.
+pub(super) fn opened(socket: &Path, since: u64) -> Result<Vec<(String, String)>, Error> {
+    let path = "/incidents?limit=500";
+    let page = agent::get(socket, path).unwrap_or_default();
+    let incidents = page["incidents"].as_array();
+    let incidents = incidents.ok_or_else(|| Error::Check(format!("{path} answered {page}")))?;
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    incidents
-        .into_iter()
-        .flatten()
+    Ok(incidents
+        .iter()
         .filter(|incident| millis(&incident["start"]).is_some_and(|start| start >= since))
         .map(|incident| (text(&incident["tier"]), text(&incident["title"])))
-        .collect()
+        .collect())
 }
 
 /// Whether the kernel tells the agent of processes.
