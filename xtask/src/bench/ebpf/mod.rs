@@ -9,7 +9,7 @@ mod peers;
 mod watcher;
 mod workload;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::error::Error;
 use watcher::Watcher;
@@ -19,7 +19,7 @@ use workload::Workload;
 ///
 /// A thread causes events, first with nobody listening, then with each listener in turn, then with
 /// nobody again; its CPU time (of its children, for executions) tells what listening adds to one
-/// event. The listener's CPU time tells what hearing one costs. Needs root. What is not installed
+/// event. The listener's CPU time tells what hearing one costs; what it takes at rest is measured before. Needs root. What is not installed
 /// is left out.
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -47,6 +47,8 @@ struct Measured {
     costs: Vec<f64>,
     /// CPU time of the listener.
     listener: Duration,
+    /// The share of it that it would have taken had nothing happened.
+    rest: Duration,
     /// Events heard; absent where it tells none.
     heard: Option<u64>,
     /// Events caused.
@@ -103,7 +105,8 @@ fn measure(
     count: usize,
     watcher: &mut Watcher,
 ) -> Result<Measured, Error> {
-    let (heard, spent) = (watcher.settled(), watcher.cpu_time());
+    let idle = share_at_rest(watcher);
+    let (heard, spent, start) = (watcher.settled(), watcher.cpu_time(), Instant::now());
     let mut costs = Vec::with_capacity(runs);
     let mut own = Duration::ZERO;
     for _ in 0..runs.max(1) {
@@ -117,15 +120,29 @@ fn measure(
         // It is in this process, as is the thread that causes.
         listener = listener.saturating_sub(own);
     }
+    let rest = start.elapsed().mul_f64(idle);
     costs.sort_by(f64::total_cmp);
     let caused = (costs.len() * count) as u64;
     Ok(Measured {
         name: watcher.name(),
         costs,
         listener,
+        rest,
         heard: watcher.tells().then_some(heard),
         caused,
     })
+}
+
+/// How much of a CPU a listener takes while nothing is caused.
+fn share_at_rest(watcher: &Watcher) -> f64 {
+    const LOOK: Duration = Duration::from_secs(3);
+    if matches!(watcher, Watcher::Nobody) {
+        return 0.0;
+    }
+    let spent = watcher.cpu_time();
+    std::thread::sleep(LOOK);
+    let spent = watcher.cpu_time().saturating_sub(spent);
+    spent.as_secs_f64() / LOOK.as_secs_f64()
 }
 
 fn report(
@@ -148,8 +165,11 @@ fn report(
         median(before),
         median(after)
     );
-    println!("| listener | added, least | added, median | listener's CPU, an event | heard |");
-    println!("|---|---:|---:|---:|---:|");
+    println!(
+        "| listener | added, least | added, median | listener's CPU, an event \
+         | the same, less what it takes at rest | heard |"
+    );
+    println!("|---|---:|---:|---:|---:|---:|");
     let base_median = median(before).min(median(after));
     for row in rows {
         let (heard, share) = match row.heard {
@@ -160,11 +180,12 @@ fn report(
             None => (row.caused, "not told".to_owned()),
         };
         println!(
-            "| {} | {:.0} ns | {:.0} ns | {:.0} ns | {share} |",
+            "| {} | {:.0} ns | {:.0} ns | {:.0} ns | {:.0} ns | {share} |",
             row.name,
             least(row) - base,
             median(row) - base_median,
             row.listener.as_nanos() as f64 / heard.max(1) as f64,
+            row.listener.saturating_sub(row.rest).as_nanos() as f64 / heard.max(1) as f64,
         );
     }
 }
