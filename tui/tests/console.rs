@@ -54,6 +54,31 @@ fn signals_end_the_console_and_the_terminal_is_as_it_was() {
 }
 
 #[test]
+fn a_terminal_that_goes_away_is_no_panic() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let ended = dir.path().join("ended");
+    // The shell outlives its terminal, to tell.
+    let command = format!(
+        "trap '' HUP; {HARK} --socket /nonexistent; echo $? > {}",
+        ended.display()
+    );
+    let Some(terminal) = Terminal::run(&command, 80, 24) else {
+        return;
+    };
+    terminal.see(&["No agent"]);
+    drop(terminal);
+    let until = Instant::now() + DEADLINE;
+    let code = loop {
+        match std::fs::read_to_string(&ended) {
+            Ok(code) if code.ends_with('\n') => break code,
+            _ => assert!(Instant::now() < until, "the console goes on"),
+        }
+        sleep(Duration::from_millis(50));
+    };
+    assert_eq!(code, "129\n");
+}
+
+#[test]
 fn a_signal_in_the_middle_of_work_gives_the_terminal_back_too() {
     let Some(agent) = Agent::start() else { return };
     let pid_file = agent.dir.path().join("pid");
