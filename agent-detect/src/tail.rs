@@ -10,6 +10,12 @@ use serde::{Deserialize, Serialize};
 /// The fewest values that a rarity can rest on.
 pub const MIN_HISTORY: usize = 50;
 
+/// How surprising what has this chance is: -log10 of it. By the natural logarithm, which takes half the
+/// time.
+pub(crate) fn surprise(p: f64) -> f64 {
+    -p.ln() * std::f64::consts::LOG10_E
+}
+
 /// A generalised Pareto tail above a threshold.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Pareto {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Weights;
 use super::season::{Phased, Season};
-use crate::tail::{self, MIN_HISTORY, Pareto, Scale, Tail};
+use crate::tail::{self, MIN_HISTORY, Pareto, Scale, Tail, surprise};
 use crate::window::Window;
 
 /// How many steps a fired score keeps lower ones from firing.
@@ -41,7 +41,7 @@ impl Stream {
             return 0.0;
         };
         let chance = self.gaps.judge(f64::from(gap));
-        chance.map_or(0.0, |p| -p.log10())
+        chance.map_or(0.0, surprise)
     }
 }
 
@@ -185,7 +185,7 @@ impl Level {
         let total = w.value + 2.0 * w.means + w.change + w.tail + phased;
         let evidence = if total > 0.0 { sum / total } else { 0.0 };
         // How rare that much evidence is in this series: some are restless by nature.
-        let rarity = self.evidence.judge(evidence).map_or(0.0, |p| -p.log10());
+        let rarity = self.evidence.judge(evidence).map_or(0.0, surprise);
         let raw = (evidence * rarity).sqrt();
         let fired = self.refractory(raw);
         // What does not fire is no alarm. Above the refractory's reach scores hardly cluster, so
@@ -230,7 +230,7 @@ impl Level {
         };
         let high = tail::chance(upper, count, count - below, f64::from(value));
         let low = tail::chance(lower, count, through, -f64::from(value));
-        -(2.0 * high.min(low)).min(1.0).log10()
+        surprise((2.0 * high.min(low)).min(1.0))
     }
 
     fn refractory(&mut self, raw: f64) -> f64 {

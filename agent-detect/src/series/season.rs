@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::kept::Kept;
 use super::rhythm;
-use crate::tail::{Scale, Tail};
+use crate::tail::{Scale, Tail, surprise};
 use crate::window::Window;
 
 /// Most phases of a profile.
@@ -146,7 +146,7 @@ impl Learned {
         let off = value - f64::from(phase.mean);
         if ready {
             phased.expected = Some(f64::from(phase.mean));
-            phased.score = self.residuals.chance(off.abs()).map_or(0.0, |p| -p.log10());
+            phased.score = self.residuals.chance(off.abs()).map_or(0.0, surprise);
             self.residuals.push(off.abs());
         }
         let phase = &mut self.phases[at];
