@@ -57,9 +57,9 @@ fn signals_end_the_console_and_the_terminal_is_as_it_was() {
 fn a_terminal_that_goes_away_is_no_panic() {
     let dir = tempfile::tempdir().expect("a directory");
     let ended = dir.path().join("ended");
-    // The shell outlives its terminal, to tell.
+    // This shell outlives its terminal, to tell.
     let command = format!(
-        "trap '' HUP; {HARK} --socket /nonexistent; echo $? > {}",
+        "sh -c \"trap '' HUP; {HARK} --socket /nonexistent; echo \\$? > {}\"",
         ended.display()
     );
     let Some(terminal) = Terminal::run(&command, 80, 24) else {
@@ -75,7 +75,8 @@ fn a_terminal_that_goes_away_is_no_panic() {
         }
         sleep(Duration::from_millis(50));
     };
-    assert_eq!(code, "129\n");
+    // By the signal, or by the error that came before it; 101 would be a panic.
+    assert!(matches!(code.trim(), "129" | "5"), "{code}");
 }
 
 #[test]
