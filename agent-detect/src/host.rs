@@ -180,8 +180,7 @@ impl Joint {
             assessment.alarm = alarm;
             // The logarithm keeps far distances within the bins of the history.
             let folded = 4.0 * alarm.max(0.0).ln_1p();
-            assessment.chance = self.scores.chance(folded);
-            self.scores.push(folded);
+            assessment.chance = self.scores.judge(folded);
             assessment.contributors = top(&shares);
         }
         self.learn(raw);

@@ -9,7 +9,7 @@ use hark_api::units::number;
 use hark_api::{Reason, ReasonCode, ReturnPeriod, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::tail::MIN_HISTORY;
+use crate::tail::{MIN_HISTORY, surprise};
 use level::{Level, Score};
 
 /// How a series is watched.
@@ -277,7 +277,7 @@ impl Detector {
             (ReasonCode::Season, score.season.score, season.as_str()),
             (
                 ReasonCode::Rhythm,
-                score.season.lost.map_or(0.0, |p| -p.log10()),
+                score.season.lost.map_or(0.0, surprise),
                 "it no longer follows its period",
             ),
         ];

@@ -146,8 +146,7 @@ impl Learned {
         let off = value - f64::from(phase.mean);
         if ready {
             phased.expected = Some(f64::from(phase.mean));
-            phased.score = self.residuals.chance(off.abs()).map_or(0.0, surprise);
-            self.residuals.push(off.abs());
+            phased.score = self.residuals.judge(off.abs()).map_or(0.0, surprise);
         }
         let phase = &mut self.phases[at];
         phase.seen += 1.0;
