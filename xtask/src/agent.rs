@@ -18,32 +18,36 @@ const READY: Duration = Duration::from_secs(60);
 /// Until then the agent must have ended: longer than its own time for shutting down.
 const STOPPED: Duration = Duration::from_secs(20);
 
-/// What the agent answers to a GET, parsed; none where it does not answer with JSON.
-pub(crate) fn get(socket: &Path, path: &str) -> Option<Value> {
-    let mut stream = UnixStream::connect(socket).ok()?;
-    stream
-        .set_read_timeout(Some(Duration::from_secs(10)))
-        .ok()?;
+/// What an agent answers on its socket: status and body.
+fn ask(socket: &Path, path: &str) -> std::io::Result<(u16, Vec<u8>)> {
+    let mut stream = UnixStream::connect(socket)?;
+    stream.set_read_timeout(Some(Duration::from_secs(10)))?;
     let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).ok()?;
+    stream.write_all(request.as_bytes())?;
     let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).ok()?;
-    let body = answer.windows(4).position(|w| w == b"\r\n\r\n")? + 4;
-    serde_json::from_slice(answer.get(body..)?).ok()
+    stream.read_to_end(&mut answer)?;
+    let no_http = || std::io::Error::other("the answer is no HTTP");
+    let text = String::from_utf8_lossy(answer.get(..12).unwrap_or_default());
+    let status = text.split(' ').nth(1).and_then(|code| code.parse().ok());
+    let head = answer.windows(4).position(|w| w == b"\r\n\r\n");
+    let (status, head) = status.zip(head).ok_or_else(no_http)?;
+    Ok((status, answer.split_off(head + 4)))
+}
+
+/// Asks an agent for JSON. An answer other than 200 is an error with what it says.
+pub(crate) fn get(socket: &Path, path: &str) -> Result<Value, Error> {
+    let failed = |why: String| Error::Check(format!("GET {path}: {why}"));
+    let (status, body) = ask(socket, path).map_err(|error| failed(error.to_string()))?;
+    if status != 200 {
+        let said = String::from_utf8_lossy(&body);
+        return Err(failed(format!("{status}: {said}")));
+    }
+    serde_json::from_slice(&body).map_err(|error| failed(error.to_string()))
 }
 
 /// Whether an agent answers on the socket that it is ready.
 pub(crate) fn is_ready(socket: &Path) -> bool {
-    let ask = || -> std::io::Result<bool> {
-        let mut stream = UnixStream::connect(socket)?;
-        stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-        stream
-            .write_all(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
-        let mut head = [0; 12];
-        stream.read_exact(&mut head)?;
-        Ok(head.ends_with(b" 200"))
-    };
-    ask().unwrap_or(false)
+    ask(socket, "/readyz").is_ok_and(|(status, _)| status == 200)
 }
 
 /// An agent that was started here. It is stopped when dropped, whatever went wrong.

@@ -104,7 +104,7 @@ fn ended(socket: &Path, fault: &Fault, onset: u64) -> bool {
 
 /// The incident that names a culprit and has evidence from after the onset.
 fn incident(socket: &Path, fault: &Fault, onset: u64) -> Option<Value> {
-    let page = agent::get(socket, "/incidents?limit=20")?;
+    let page = agent::get(socket, "/incidents?limit=20").ok()?;
     let named = |incident: &&Value| {
         let suspects = incident["suspects"].as_array();
         suspects.is_some_and(|all| {
@@ -120,7 +120,7 @@ fn incident(socket: &Path, fault: &Fault, onset: u64) -> Option<Value> {
 
 /// Events above normal that name a culprit, newest first.
 fn events(socket: &Path, fault: &Fault, onset: u64) -> Vec<Value> {
-    let page = agent::get(socket, "/events?limit=100&order=newest&q=tier%3E%3Dnotice");
+    let page = agent::get(socket, "/events?limit=100&order=newest&q=tier%3E%3Dnotice").ok();
     let named = |event: &&Value| {
         let names = [&event["service"], &event["process"]["comm"]];
         names
@@ -137,10 +137,9 @@ fn events(socket: &Path, fault: &Fault, onset: u64) -> Vec<Value> {
 /// Incidents that were opened since a time, by tier; an error where the agent does not say, for that is
 /// not none.
 pub(super) fn opened(socket: &Path, since: u64) -> Result<Vec<(String, String)>, Error> {
-    let path = "/incidents?limit=500";
-    let page = agent::get(socket, path).unwrap_or_default();
+    let page = agent::get(socket, "/incidents?limit=500")?;
     let incidents = page["incidents"].as_array();
-    let incidents = incidents.ok_or_else(|| Error::Check(format!("{path} answered {page}")))?;
+    let incidents = incidents.ok_or_else(|| Error::Check(format!("no incidents in {page}")))?;
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     Ok(incidents
         .iter()
@@ -151,7 +150,7 @@ pub(super) fn opened(socket: &Path, since: u64) -> Result<Vec<(String, String)>,
 
 /// Whether the kernel tells the agent of processes.
 pub(super) fn hears_the_kernel(socket: &Path) -> bool {
-    let status = agent::get(socket, "/status");
+    let status = agent::get(socket, "/status").ok();
     let features = status.as_ref().and_then(|s| s["features"].as_array());
     features.is_some_and(|all| {
         all.iter()
