@@ -132,24 +132,22 @@ fn scenario(name: &str, fault: Option<&str>) -> Result<(), String> {
         let Some(feature) = features.iter().find(on) else {
             continue;
         };
-        let mut wrong = None;
-        let mut not_caused = None;
-        let limit = limit(check, feature);
-        if limit.is_none() {
-            match (check.run)(&kernel, &hearing) {
-                Ok(()) => {}
-                Err(Failure::NotCaused(why)) if may_fail_to_cause => not_caused = Some(why),
-                Err(Failure::NotCaused(why)) => wrong = Some(format!("could not be caused: {why}")),
-                Err(Failure::Wrong(why)) => wrong = Some(why),
-            }
-        }
+        let outcome = match limit(check, feature) {
+            Some(why) => json!({"limit": why}),
+            None => match (check.run)(&kernel, &hearing) {
+                Ok(()) => json!("told"),
+                Err(Failure::NotCaused(why)) if may_fail_to_cause => json!({"not_caused": why}),
+                Err(Failure::NotCaused(why)) => {
+                    json!({"wrong": format!("could not be caused: {why}")})
+                }
+                Err(Failure::Wrong(why)) => json!({"wrong": why}),
+            },
+        };
         say(&json!({
             "is": "check",
             "feature": check.feature.as_str(),
             "what": check.what,
-            "wrong": wrong,
-            "limit": limit,
-            "not_caused": not_caused,
+            "outcome": outcome,
         }));
     }
     drop(kernel);

@@ -45,12 +45,8 @@ pub(super) enum Line {
         feature: String,
         /// What was caused.
         what: String,
-        /// What is wrong; absent where all is right.
-        wrong: Option<String>,
-        /// Why this kernel cannot tell it.
-        limit: Option<String>,
-        /// Why it could not be caused with the rights that the scenario leaves.
-        not_caused: Option<String>,
+        /// What became of it.
+        outcome: Outcome,
     },
     /// The kernel side did not start.
     Error {
@@ -71,15 +67,17 @@ struct Check {
     outcome: Outcome,
 }
 
-/// Whether hark told what was caused.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Outcome {
+/// Whether hark told what was caused, or why not.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Outcome {
+    /// As it was done.
     Told,
     /// Hark did not, and should have.
     Wrong(String),
     /// The kernel cannot.
     Limit(String),
-    /// There was nothing to tell.
+    /// There was nothing to tell: the scenario leaves no right to cause it.
     NotCaused(String),
 }
 
@@ -184,16 +182,8 @@ impl Scenario {
             Line::Check {
                 feature,
                 what,
-                wrong,
-                limit,
-                not_caused,
+                outcome,
             } => {
-                let outcome = match (wrong, limit, not_caused) {
-                    (Some(wrong), _, _) => Outcome::Wrong(wrong),
-                    (None, Some(limit), _) => Outcome::Limit(limit),
-                    (None, None, Some(why)) => Outcome::NotCaused(why),
-                    (None, None, None) => Outcome::Told,
-                };
                 self.checks.push(Check {
                     feature,
                     what,
@@ -407,8 +397,8 @@ mod tests {
 {"is":"feature","name":"oom","off":null,"programs":["tracepoint oom:mark_victim"]}
 {"is":"feature","name":"tcp","off":null,"programs":[]}
 {"is":"verified","most":4321}
-{"is":"check","feature":"oom","what":"a kill","wrong":null,"limit":null}
-{"is":"check","feature":"tcp","what":"a refusal","wrong":"not told within 10 s","limit":null}
+{"is":"check","feature":"oom","what":"a kill","outcome":"told"}
+{"is":"check","feature":"tcp","what":"a refusal","outcome":{"wrong":"not told within 10 s"}}
 {"is":"done"}
 {"is":"scenario","name":"no BTF"}
 {"is":"fact","name":"kernel type information (BTF)","found":"missing","good":false,"remedy":"boot a kernel with CONFIG_DEBUG_INFO_BTF"}
@@ -417,8 +407,8 @@ mod tests {
 {"is":"done"}
 {"is":"scenario","name":"fewer rights"}
 {"is":"feature","name":"oom","off":null,"programs":[]}
-{"is":"check","feature":"oom","what":"a kill","wrong":null,"limit":null,"not_caused":"may not"}
-{"is":"check","feature":"oom","what":"another","wrong":null,"limit":null,"not_caused":null}
+{"is":"check","feature":"oom","what":"a kill","outcome":{"not_caused":"may not"}}
+{"is":"check","feature":"oom","what":"another","outcome":"told"}
 {"is":"done"}
 {"is":"end"}
 "#;
